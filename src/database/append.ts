@@ -1,0 +1,102 @@
+// The one writer's arithmetic: given what has gathered, which entries and tiles are appended, and which uses are stale. Pure but for
+// its own in-memory state, which is thrown away and loaded again when a commit fails. SQLite's worker and PostgreSQL's
+// connection drive the same code.
+//
+// A use is stale when a control entry that cuts its access (a revocation, a suspension, an expiry set to now) was appended at or after
+// the size of the control log that the use was decided on. It is then written as `refused`, reason `stale`: the ledger shows
+// nothing admitted after a revocation, because this is the place where order is made.
+import type { Log } from '../ledger/layout.ts';
+import { appendLeaf, type Edge, edgeRoot, emptyEdge, type Hasher, type TileChange } from '../ledger/merkle.ts';
+import { canonicalJson, type Json } from '../model/json.ts';
+
+/** A control event as the writer needs it: its canonical text in two parts, around the fields that the writer assigns. */
+export interface ControlItem {
+  /** `{"actor":…,"at":…,"detail":…,` */
+  readonly head: string;
+  /** `"rows":…,"type":…,` */
+  readonly tail: string;
+  /** Ids of credentials, versions, grants, principals and tokens whose use ends with this event. */
+  readonly cuts: readonly string[];
+}
+
+export interface Appended {
+  readonly log: Log;
+  readonly index: number;
+  readonly entry: string;
+}
+
+export interface WriterState {
+  epoch: number;
+  readonly edges: Record<Log, Edge>;
+  /** Index of the control entry that last cut each id, since this process started. */
+  readonly cuts: Map<string, number>;
+  lastCut: number;
+  readonly hasher: Hasher;
+  /** What this transaction appends; taken by the caller with `takeGathered`. */
+  entries: Appended[];
+  tiles: (TileChange & { log: Log })[];
+}
+
+export function emptyWriterState(hasher: Hasher, epoch: number): WriterState {
+  const edges = { control: emptyEdge(), use: emptyEdge() };
+  return { epoch, edges, cuts: new Map(), lastCut: -1, hasher, entries: [], tiles: [] };
+}
+
+const encoder = new TextEncoder();
+
+function append(state: WriterState, log: Log, entry: string): number {
+  const edge = state.edges[log];
+  const index = edge.size;
+  appendLeaf(edge, state.hasher.leaf(encoder.encode(entry)), state.hasher, (tile) => {
+    state.tiles.push({ ...tile, log });
+  });
+  state.entries.push({ log, index, entry });
+  return index;
+}
+
+/** Appends a control event and remembers what it cuts. Returns its index. */
+export function appendControl(state: WriterState, item: ControlItem): number {
+  const entry = `${item.head}"epoch":${state.epoch},${item.tail}"uses":${state.edges.use.size},"v":1}`;
+  const index = append(state, 'control', entry);
+  for (const id of item.cuts) {
+    state.cuts.set(id, index);
+    state.lastCut = index;
+  }
+  return index;
+}
+
+/** A use that was decided on the first `asOf` control entries. */
+export interface UseItem {
+  readonly entry: string;
+  readonly asOf: number;
+}
+
+/** Appends a use, or its refusal where it is stale. Returns the index; `stale` says which it was. */
+export function appendUse(state: WriterState, use: UseItem): { index: number; stale: boolean } {
+  if (use.asOf > state.lastCut) return { index: append(state, 'use', use.entry), stale: false };
+  const leaf = JSON.parse(use.entry) as Record<string, Json>;
+  const stale = ['credential', 'version', 'grant', 'principal', 'token'].some((field) => {
+    const id = leaf[field];
+    return typeof id === 'string' && (state.cuts.get(id) ?? -1) >= use.asOf;
+  });
+  if (!stale || leaf['kind'] !== 'use') return { index: append(state, 'use', use.entry), stale: false };
+  const refused = canonicalJson({ ...leaf, kind: 'refused', reason: 'stale' });
+  return { index: append(state, 'use', refused), stale: true };
+}
+
+/** What has gathered for this transaction; the lists start afresh. */
+export function takeGathered(state: WriterState): { entries: Appended[]; tiles: (TileChange & { log: Log })[] } {
+  const gathered = { entries: state.entries, tiles: state.tiles };
+  state.entries = [];
+  state.tiles = [];
+  return gathered;
+}
+
+export interface LogHead {
+  readonly size: number;
+  readonly root: Uint8Array;
+}
+
+export function headOf(state: WriterState, log: Log): LogHead {
+  return { size: state.edges[log].size, root: edgeRoot(state.edges[log], state.hasher) };
+}

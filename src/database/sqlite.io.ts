@@ -1,0 +1,187 @@
+// SQLite as the database: the file in the data directory, its lock, the fence, the writer's thread and a connection for reads.
+import { DatabaseSync } from 'node:sqlite';
+import { Worker } from 'node:worker_threads';
+import {
+  type DatabaseConnection,
+  type Dialect,
+  Kysely,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import type { ControlEvent } from '../model/change.ts';
+import { Failure } from '../model/failure.ts';
+import type { Database, OnLost } from './database.ts';
+import { type ControlResult, createGatherer, type Prepared, type UsesResult } from './gather.ts';
+import { META_TABLE, MIGRATIONS, SCHEMA_VERSION } from './migrations.ts';
+import type { Schema, Tables } from './schema.ts';
+import { openSqlite } from './sqlite-commit.io.ts';
+
+/** A Kysely dialect over one synchronous connection of node:sqlite. For reads. */
+export function sqliteDialect(database: DatabaseSync): Dialect {
+  const connection: DatabaseConnection = {
+    executeQuery<R>(query: { sql: string; parameters: readonly unknown[] }): Promise<QueryResult<R>> {
+      const statement = database.prepare(query.sql);
+      return Promise.resolve({ rows: statement.all(...(query.parameters as never[])) as R[] });
+    },
+    // biome-ignore lint/correctness/useYield: the interface asks for a generator; nothing here streams
+    async *streamQuery() {
+      throw new Error('not streamed');
+    },
+  };
+  return {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => ({
+      init: () => Promise.resolve(),
+      acquireConnection: () => Promise.resolve(connection),
+      beginTransaction: () => Promise.resolve(),
+      commitTransaction: () => Promise.resolve(),
+      rollbackTransaction: () => Promise.resolve(),
+      releaseConnection: () => Promise.resolve(),
+      destroy: () => {
+        database.close();
+        return Promise.resolve();
+      },
+    }),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
+}
+
+/** The schema version of a file, 0 where nothing was migrated yet. */
+export function sqliteSchemaVersion(database: DatabaseSync): number {
+  const exists = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'meta'").get();
+  if (exists === undefined) return 0;
+  const row = database.prepare("SELECT value FROM meta WHERE name = 'schema'").get() as { value: string } | undefined;
+  return row === undefined ? 0 : Number(row.value);
+}
+
+/** Runs the migrations that are missing, each in its own transaction. */
+export function migrateSqlite(database: DatabaseSync): number[] {
+  database.exec(META_TABLE);
+  const ran: number[] = [];
+  for (const migration of MIGRATIONS) {
+    if (migration.version <= sqliteSchemaVersion(database)) continue;
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      for (const statement of migration.statements('sqlite')) database.exec(statement);
+      database
+        .prepare(
+          "INSERT INTO meta (name, value) VALUES ('schema', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .run(String(migration.version));
+      database.exec('COMMIT');
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+    ran.push(migration.version);
+  }
+  return ran;
+}
+
+/**
+ * Takes the data directory for this process: an exclusive lock on a file of its own, which the system releases when the process
+ * ends, however it ends. Throws `conflict` where another server holds it.
+ */
+function takeLock(file: string): DatabaseSync {
+  const lock = new DatabaseSync(`${file}.lock`, { timeout: 0 });
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE');
+    lock.exec('PRAGMA journal_mode = DELETE');
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (cause) {
+    lock.close();
+    throw new Failure('conflict', 'another Claviger server is using this data directory', { cause });
+  }
+}
+
+export interface SqliteOptions {
+  readonly file: string;
+  readonly tables: Tables;
+  readonly cutsOf: (event: ControlEvent) => string[];
+  readonly committed: (events: readonly ControlEvent[], size: number) => void;
+  readonly onLost: OnLost;
+}
+
+/** Opens the database for serving. Throws `conflict` where it is in use, `invalid` where its schema is not this program's. */
+export async function openSqliteDatabase(options: SqliteOptions): Promise<Database> {
+  const lock = takeLock(options.file);
+  const reader = openSqlite(options.file);
+  const version = sqliteSchemaVersion(reader);
+  if (version !== SCHEMA_VERSION) {
+    reader.close();
+    lock.close();
+    const what =
+      version < SCHEMA_VERSION ? 'older: run `claviger migrate`' : 'newer than this program: install a newer one';
+    throw new Failure(
+      'invalid',
+      `the database has schema ${version}, this program wants ${SCHEMA_VERSION}; it is ${what}`,
+    );
+  }
+  reader.exec('UPDATE ledger_heads SET fence = fence + 1');
+  const heads = reader.prepare('SELECT log, size, fence, epoch FROM ledger_heads ORDER BY log').all() as unknown as {
+    log: 'control' | 'use';
+    size: number;
+    fence: number;
+    epoch: number;
+  }[];
+  const fence = heads[0]!.fence;
+  const worker = new Worker(new URL('./sqlite-writer.io.ts', import.meta.url), {
+    workerData: { file: options.file, fence },
+  });
+  let pending: { resolve: (r: (ControlResult | UsesResult)[]) => void; reject: (e: Failure) => void } | null = null;
+  let ended = false;
+  worker.on('message', (message: { results?: (ControlResult | UsesResult)[]; error?: string; lost?: boolean }) => {
+    const waiting = pending;
+    pending = null;
+    if (message.results !== undefined) waiting?.resolve(message.results);
+    else waiting?.reject(new Failure('unavailable', 'the database cannot write', { cause: message.error }));
+    if (message.lost === true) died(message.error);
+  });
+  const died = (cause: unknown) => {
+    if (ended) return;
+    ended = true;
+    gatherer.close('the database writer has stopped');
+    pending?.reject(new Failure('unavailable', 'the database writer has stopped', { cause }));
+    pending = null;
+    options.onLost(cause === undefined || cause === 0 ? 'the database writer has stopped' : String(cause));
+  };
+  worker.on('error', died);
+  worker.on('exit', died);
+  const gatherer = createGatherer({
+    commit: (items: readonly Prepared[]) =>
+      new Promise((resolve, reject) => {
+        pending = { resolve, reject };
+        worker.postMessage(items);
+      }),
+    tables: options.tables,
+    cutsOf: options.cutsOf,
+    committed: options.committed,
+    schedule: setImmediate,
+  });
+  const read = new Kysely<Schema>({ dialect: sqliteDialect(reader) });
+  return {
+    ...gatherer,
+    dialect: 'sqlite',
+    read,
+    fence,
+    epoch: heads[0]!.epoch,
+    startSizes: {
+      control: heads.find((h) => h.log === 'control')!.size,
+      use: heads.find((h) => h.log === 'use')!.size,
+    },
+    async end() {
+      await gatherer.idle();
+      gatherer.close('the server is stopping');
+      ended = true;
+      const exited = new Promise((resolve) => worker.once('exit', resolve));
+      worker.postMessage('end');
+      await exited;
+      await read.destroy();
+      lock.close();
+    },
+  };
+}

@@ -1,0 +1,404 @@
+// The overlap protocol: old and new key are both valid while the traffic moves over. A pure state machine: `evolve` is the only
+// way its state changes, `decide` says what to do next. The state row is the truth; it is written after every change.
+//
+//   issue ─► verify ─► promote ─► drain ─► cover ─► confirm ─► revoke ─► prove ─► sweep ─► rotated
+//     │ ▲       │ dead on arrival: revoke and prove the new key, then issue again   ▲ └ alive: revoke again
+//     ▼ │       └─ undo (before the pivot): [demote ─► drain] revoke the new key, prove, sweep ─► aborted
+//   reconcile      the pivot is the first revoke call of the old key; after it, forward only
+//
+// Storing is part of `issued`: the shell commits the new version's envelope and the event in one transaction, so there is no
+// state in which a key is known but its bytes are not. What a crash leaves behind: an `intent` without an outcome. For `issue` it means
+// that a key may exist whose bytes are gone (reconcile finds it by its label and deletes it); for `revoke` and `discard` the call is repeated.
+//
+// Time is an Instant (model/instant.ts): no wait is ever cut short by a clock step or a restart.
+import { type DeathEvidence, isProvenDead, NO_EVIDENCE, nextProbeMs, weigh } from '../credentials/death.ts';
+import { elapsedMs, type Instant } from '../model/instant.ts';
+import type { OverlapPolicy } from './policy.ts';
+
+export const OVERLAP_STEPS = [
+  'issue',
+  'reconcile',
+  'verify',
+  'promote',
+  'drain',
+  'cover',
+  'confirm',
+  'revoke',
+  'prove',
+  'demote',
+  'sweep',
+] as const;
+export type OverlapStep = (typeof OVERLAP_STEPS)[number];
+
+/** A version as the protocol knows it: our id, and the provider's id that is kept until its death is proven. */
+export interface Held {
+  readonly versionId: string;
+  readonly providerKeyId: string;
+}
+
+export interface OverlapState {
+  readonly protocol: 'overlap/1';
+  readonly step: OverlapStep;
+  /** The effect of this step was journaled as begun and has no outcome yet. */
+  readonly intent: boolean;
+  /** Number of the present or last try to issue; it is part of the label. */
+  readonly attempt: number;
+  readonly old: Held;
+  readonly fresh: Held | null;
+  readonly promoted: boolean;
+  /** The old key's revocation was begun: no way back. */
+  readonly pivoted: boolean;
+  /** Why the rotation is being undone, or null. */
+  readonly undoing: string | null;
+  /** Which version `drain`, `revoke` and `prove` are about. */
+  readonly target: 'old' | 'fresh';
+  readonly alive: number;
+  readonly dead: number;
+  readonly death: DeathEvidence;
+  /** Calls of the provider's revoke for the target. */
+  readonly revokes: number;
+  /** Failures in a row within this step. */
+  readonly failures: number;
+  readonly discards: number;
+  /** Keys of this rotation found at the provider that no version holds; the first one is deleted next. */
+  readonly orphans: readonly string[];
+  readonly since: Instant;
+  readonly pause: { readonly from: Instant; readonly ms: number } | null;
+  /** drainMax has passed and was reported. */
+  readonly overdue: boolean;
+  readonly end: 'rotated' | 'aborted' | 'blocked' | null;
+  readonly reason: string | null;
+}
+
+export type OverlapEffect =
+  | { readonly do: 'issue'; readonly attempt: number }
+  | { readonly do: 'list' }
+  | { readonly do: 'discard'; readonly providerKeyId: string }
+  | { readonly do: 'probe'; readonly which: 'old' | 'fresh' }
+  | { readonly do: 'observe'; readonly which: 'old' | 'fresh' }
+  | { readonly do: 'cover' }
+  | { readonly do: 'revoke'; readonly which: 'old' | 'fresh' };
+
+export type OverlapEvent =
+  | { readonly on: 'begun' }
+  | { readonly on: 'issued'; readonly versionId: string; readonly providerKeyId: string }
+  | { readonly on: 'issue-refused'; readonly quotaFull: boolean }
+  | { readonly on: 'issue-ambiguous' }
+  /** The provider's list, reduced to this rotation's keys that no version holds (see `orphansOf`). */
+  | { readonly on: 'listed'; readonly orphans: readonly string[] }
+  | { readonly on: 'list-failed' }
+  /** The provider cannot list: orphans cannot be found, the inventory reports them as possible. */
+  | { readonly on: 'list-impossible' }
+  | { readonly on: 'discarded' }
+  | { readonly on: 'discard-failed' }
+  | { readonly on: 'probed'; readonly verdict: 'alive' | 'dead' | 'unknown' }
+  | { readonly on: 'promoted' }
+  | { readonly on: 'demoted' }
+  | {
+      readonly on: 'observed';
+      /** False where the evidence could not be gathered: then nothing is concluded. */
+      readonly known: boolean;
+      readonly inFlight: number;
+      /** Milliseconds for which the version has certainly not been used, by the broker's count and the provider's word. */
+      readonly idleMs: number;
+    }
+  /** `none`: no second failure domain is configured; the credential is shown as unprotected. */
+  | { readonly on: 'covered'; readonly by: 'copy' | 'none' }
+  | { readonly on: 'cover-failed' }
+  | { readonly on: 'revoke-called' }
+  | { readonly on: 'restarted' }
+  | { readonly on: 'cancelled'; readonly reason: string }
+  | { readonly on: 'resumed' };
+
+export type Decision =
+  | { readonly kind: 'act'; readonly effect: OverlapEffect; readonly journalFirst: boolean }
+  /** Nothing to do outside: the event is the step. */
+  | { readonly kind: 'note'; readonly event: OverlapEvent }
+  | { readonly kind: 'wait'; readonly ms: number }
+  | { readonly kind: 'finished' };
+
+/** The state in which a rotation is requested. */
+export function beginOverlap(old: Held, now: Instant): OverlapState {
+  return {
+    protocol: 'overlap/1',
+    step: 'issue',
+    intent: false,
+    attempt: 1,
+    old,
+    fresh: null,
+    promoted: false,
+    pivoted: false,
+    undoing: null,
+    target: 'old',
+    alive: 0,
+    dead: 0,
+    death: NO_EVIDENCE,
+    revokes: 0,
+    failures: 0,
+    discards: 0,
+    orphans: [],
+    since: now,
+    pause: null,
+    overdue: false,
+    end: null,
+    reason: null,
+  };
+}
+
+/** The next thing to do. Total: every state has an answer, and the same state at the same instant the same one. */
+export function decide(state: OverlapState, now: Instant, policy: OverlapPolicy): Decision {
+  if (state.end !== null) return { kind: 'finished' };
+  if (state.step === 'issue' && state.intent) return { kind: 'note', event: { on: 'issue-ambiguous' } };
+  if (state.step === 'promote') return { kind: 'note', event: { on: 'promoted' } };
+  if (state.step === 'demote') return { kind: 'note', event: { on: 'demoted' } };
+  // What was confirmed before a restart may be long ago: look again before the step that cannot be undone.
+  if (state.step === 'revoke' && state.target === 'old' && !state.pivoted && state.since.boot !== now.boot) {
+    return { kind: 'note', event: { on: 'restarted' } };
+  }
+  if (state.pause !== null) {
+    const left = state.pause.ms - elapsedMs(state.pause.from, now);
+    if (left > 0) return { kind: 'wait', ms: left };
+  }
+  switch (state.step) {
+    case 'issue':
+      return act({ do: 'issue', attempt: state.attempt }, true);
+    case 'reconcile':
+    case 'sweep':
+      if (state.orphans.length > 0) return act({ do: 'discard', providerKeyId: state.orphans[0]! }, true);
+      return act({ do: 'list' }, false);
+    case 'verify':
+    case 'confirm':
+      return act({ do: 'probe', which: 'fresh' }, false);
+    case 'drain':
+      return act({ do: 'observe', which: state.target }, false);
+    case 'cover':
+      return act({ do: 'cover' }, false);
+    case 'revoke':
+      return act({ do: 'revoke', which: state.target }, true);
+    case 'prove': {
+      const left = nextProbeMs(state.death, now, policy.death);
+      if (left > 0) return { kind: 'wait', ms: left };
+      return act({ do: 'probe', which: state.target }, false);
+    }
+  }
+}
+
+function act(effect: OverlapEffect, journalFirst: boolean): Decision {
+  return { kind: 'act', effect, journalFirst };
+}
+
+/** The state after an event. Total: an event that does not fit the state changes nothing. */
+export function evolve(state: OverlapState, event: OverlapEvent, now: Instant, policy: OverlapPolicy): OverlapState {
+  if (event.on === 'resumed') {
+    return state.end === 'blocked'
+      ? { ...state, end: null, reason: null, failures: 0, revokes: 0, pause: null }
+      : state;
+  }
+  if (state.end !== null) return state;
+  if (event.on === 'cancelled') {
+    return state.pivoted || state.undoing !== null
+      ? state
+      : undo({ ...state, intent: state.intent }, event.reason, now);
+  }
+  if (event.on === 'begun') return begin(state);
+  switch (state.step) {
+    case 'issue':
+      return afterIssue(state, event, now, policy);
+    case 'reconcile':
+    case 'sweep':
+      return afterList(state, event, now, policy);
+    case 'verify':
+      return event.on === 'probed' ? afterVerify(state, event.verdict, now, policy) : state;
+    case 'promote':
+      return event.on === 'promoted' ? enter({ ...state, promoted: true }, 'drain', now) : state;
+    case 'demote':
+      return event.on === 'demoted' ? enter({ ...state, promoted: false, target: 'fresh' }, 'drain', now) : state;
+    case 'drain':
+      return event.on === 'observed' ? afterObservation(state, event, now, policy) : state;
+    case 'cover':
+      if (event.on === 'covered') return enter(state, 'confirm', now);
+      return event.on === 'cover-failed' ? retry(state, now, policy, 'no second copy could be written') : state;
+    case 'confirm':
+      return event.on === 'probed' ? afterConfirm(state, event.verdict, now, policy) : state;
+    case 'revoke':
+      if (event.on === 'restarted') return enter(state, 'drain', now);
+      return event.on === 'revoke-called'
+        ? enter({ ...state, revokes: state.revokes + 1, death: NO_EVIDENCE }, 'prove', now)
+        : state;
+    case 'prove':
+      return event.on === 'probed' ? afterProof(state, event.verdict, now, policy) : state;
+  }
+}
+
+function begin(state: OverlapState): OverlapState {
+  const pivoted = state.pivoted || (state.step === 'revoke' && state.target === 'old');
+  return { ...state, intent: true, pivoted };
+}
+
+/** Moves to a step with its counters fresh. What outlives a step is named by the caller. */
+function enter(state: OverlapState, step: OverlapStep, now: Instant): OverlapState {
+  return { ...state, step, intent: false, failures: 0, alive: 0, dead: 0, orphans: [], since: now, pause: null };
+}
+
+function pauseFor(state: OverlapState, ms: number, now: Instant): OverlapState {
+  return { ...state, pause: { from: now, ms } };
+}
+
+/** Counts a failure and waits, longer each time; too many in a row end in `blocked`, which a person can resume. */
+function retry(state: OverlapState, now: Instant, policy: OverlapPolicy, reason: string): OverlapState {
+  const failures = state.failures + 1;
+  if (failures >= policy.failuresMax) return { ...state, intent: false, failures, end: 'blocked', reason };
+  const ms = Math.min(policy.retryMaxMs, policy.retryMinMs * 2 ** Math.min(failures - 1, 20));
+  return { ...state, intent: false, failures, pause: { from: now, ms } };
+}
+
+function finish(state: OverlapState, end: 'rotated' | 'aborted'): OverlapState {
+  return { ...state, intent: false, end, reason: state.undoing, pause: null };
+}
+
+function undo(state: OverlapState, reason: string, now: Instant): OverlapState {
+  const undoing = { ...state, undoing: reason };
+  // A create that was begun may still make a key: find it before the end.
+  if (state.fresh === null) return enter(undoing, 'sweep', now);
+  if (state.promoted) return enter(undoing, 'demote', now);
+  return enter({ ...undoing, target: 'fresh', revokes: 0 }, 'revoke', now);
+}
+
+function afterIssue(state: OverlapState, event: OverlapEvent, now: Instant, policy: OverlapPolicy): OverlapState {
+  if (event.on === 'issued') {
+    const fresh = { versionId: event.versionId, providerKeyId: event.providerKeyId };
+    return enter({ ...state, fresh }, 'verify', now);
+  }
+  if (event.on === 'issue-ambiguous' || (event.on === 'issue-refused' && event.quotaFull)) {
+    // The failures are kept: a provider that always times out, or has no room, must not be asked for ever.
+    const waiting = { ...enter(state, 'reconcile', now), failures: state.failures };
+    return pauseFor(waiting, policy.settleMs, now);
+  }
+  if (event.on === 'issue-refused') {
+    return retry({ ...state, attempt: state.attempt + 1 }, now, policy, 'the provider refuses to issue a key');
+  }
+  return state;
+}
+
+function afterList(state: OverlapState, event: OverlapEvent, now: Instant, policy: OverlapPolicy): OverlapState {
+  switch (event.on) {
+    case 'listed':
+      if (event.orphans.length > 0) {
+        if (state.discards + event.orphans.length > policy.discardsMax) {
+          return { ...state, end: 'blocked', reason: 'more keys of this rotation than it may delete by itself' };
+        }
+        return { ...state, orphans: event.orphans };
+      }
+      return afterClean(state, now, policy);
+    case 'list-impossible':
+      return afterClean(state, now, policy);
+    case 'list-failed':
+      return retry(state, now, policy, 'the provider does not list its keys');
+    case 'discarded':
+      return {
+        ...state,
+        intent: false,
+        failures: 0,
+        discards: state.discards + 1,
+        orphans: state.orphans.slice(1),
+      };
+    case 'discard-failed':
+      return retry({ ...state, orphans: [] }, now, policy, 'the provider does not delete an orphan');
+    default:
+      return state;
+  }
+}
+
+/** Nothing of ours is left over at the provider: try again, or end. */
+function afterClean(state: OverlapState, now: Instant, policy: OverlapPolicy): OverlapState {
+  if (state.step === 'sweep') return finish(state, state.undoing === null ? 'rotated' : 'aborted');
+  const again = enter({ ...state, attempt: state.attempt + 1 }, 'issue', now);
+  return retry({ ...again, failures: state.failures }, now, policy, 'the provider makes no key');
+}
+
+function afterVerify(
+  state: OverlapState,
+  seen: 'alive' | 'dead' | 'unknown',
+  now: Instant,
+  policy: OverlapPolicy,
+): OverlapState {
+  if (seen === 'unknown') return retry(state, now, policy, 'the new key can be neither confirmed nor refused');
+  const alive = seen === 'alive' ? state.alive + 1 : 0;
+  const dead = seen === 'dead' ? state.dead + 1 : state.dead;
+  if (alive >= policy.verifyAlive) return enter(state, 'promote', now);
+  if (dead >= policy.verifyDead) return undo(state, DEAD_ON_ARRIVAL, now);
+  return pauseFor({ ...state, alive, dead, failures: 0 }, policy.verifySpacingMs, now);
+}
+
+const DEAD_ON_ARRIVAL = 'the new key was dead on arrival';
+
+function afterObservation(
+  state: OverlapState,
+  seen: { known: boolean; inFlight: number; idleMs: number },
+  now: Instant,
+  policy: OverlapPolicy,
+): OverlapState {
+  if (seen.known && seen.inFlight === 0 && seen.idleMs >= policy.quietMs) {
+    return state.target === 'old' ? enter(state, 'cover', now) : enter({ ...state, revokes: 0 }, 'revoke', now);
+  }
+  const overdue = state.overdue || elapsedMs(state.since, now) >= policy.drainMaxMs;
+  const quietLeft = seen.known && seen.inFlight === 0 ? policy.quietMs - seen.idleMs : policy.drainPollMs;
+  return pauseFor({ ...state, overdue }, Math.max(1, Math.min(policy.drainPollMs, quietLeft)), now);
+}
+
+function afterConfirm(
+  state: OverlapState,
+  seen: 'alive' | 'dead' | 'unknown',
+  now: Instant,
+  policy: OverlapPolicy,
+): OverlapState {
+  if (seen === 'alive') return enter({ ...state, revokes: 0 }, 'revoke', now);
+  if (seen === 'unknown') return retry(state, now, policy, 'the new key can be neither confirmed nor refused');
+  const dead = state.dead + 1;
+  if (dead >= policy.verifyDead) return undo(state, 'the new key died before the old one was revoked', now);
+  return pauseFor({ ...state, dead, failures: 0 }, policy.verifySpacingMs, now);
+}
+
+function afterProof(
+  state: OverlapState,
+  seen: 'alive' | 'dead' | 'unknown',
+  now: Instant,
+  policy: OverlapPolicy,
+): OverlapState {
+  const death = weigh(state.death, seen, now, policy.death);
+  if (seen === 'alive') {
+    if (state.revokes >= policy.revokesMax) {
+      return { ...state, death, end: 'blocked', reason: 'the provider still accepts the key after every revocation' };
+    }
+    const again = { ...enter({ ...state, death }, 'revoke', now), failures: 0 };
+    return pauseFor(again, Math.min(policy.retryMaxMs, policy.retryMinMs * 2 ** Math.min(state.revokes, 20)), now);
+  }
+  if (seen === 'unknown') return retry({ ...state, death }, now, policy, 'the death of the key is unproven');
+  if (!isProvenDead(death, policy.death)) return { ...state, death, failures: 0, pause: null };
+  const proven = { ...state, death: NO_EVIDENCE, revokes: 0 };
+  if (state.undoing === DEAD_ON_ARRIVAL && state.attempt < policy.issueAttemptsMax) {
+    const again = { ...proven, fresh: null, target: 'old' as const, undoing: null, attempt: state.attempt + 1 };
+    return enter(again, 'issue', now);
+  }
+  return enter(proven, 'sweep', now);
+}
+
+/** Whether two states differ in nothing but a pause or an in-memory counter: then the row need not be written. */
+export function isMaterial(before: OverlapState, after: OverlapState): boolean {
+  if (before === after) return false;
+  return (
+    before.step !== after.step ||
+    before.intent !== after.intent ||
+    before.attempt !== after.attempt ||
+    before.fresh !== after.fresh ||
+    before.promoted !== after.promoted ||
+    before.undoing !== after.undoing ||
+    before.target !== after.target ||
+    before.death !== after.death ||
+    before.revokes !== after.revokes ||
+    before.discards !== after.discards ||
+    before.orphans !== after.orphans ||
+    before.overdue !== after.overdue ||
+    before.end !== after.end
+  );
+}

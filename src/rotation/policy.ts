@@ -1,0 +1,50 @@
+// The rotation policy: when a credential is due, and how carefully its rotation proceeds. A rotation pins the policy that it was
+// requested under, so that an edit never changes a run that is under way.
+import type { DeathPolicy } from '../credentials/death.ts';
+
+/** How one overlap rotation proceeds. All times in milliseconds, all counts bounded. */
+export interface OverlapPolicy {
+  /** The old version must have been unused for this long, with nothing in flight, before it is revoked. */
+  readonly quietMs: number;
+  readonly drainPollMs: number;
+  /** After this long an alert names who still uses the old version. Nobody is cut off in silence. */
+  readonly drainMaxMs: number;
+  /** Acceptances in a row that make a new key trustworthy. At least 2: a key may be accepted by one node and not yet by another. */
+  readonly verifyAlive: number;
+  /** Refusals (with a live control) after which a new key counts as dead on arrival. */
+  readonly verifyDead: number;
+  readonly verifySpacingMs: number;
+  readonly death: DeathPolicy;
+  /** How long a lost create may still arrive before the provider's list is believed. */
+  readonly settleMs: number;
+  readonly retryMinMs: number;
+  readonly retryMaxMs: number;
+  /** Failures in a row within one step before the run is `blocked` and asks for a person. */
+  readonly failuresMax: number;
+  /** Keys that may turn out dead on arrival before the rotation is aborted. */
+  readonly issueAttemptsMax: number;
+  /** Revoke calls for one version before the run is `blocked`. */
+  readonly revokesMax: number;
+  /** Brake: orphans of its own that one rotation may delete by itself. */
+  readonly discardsMax: number;
+}
+
+/** Safe for a provider whose revocation propagates within `propagationMs`. */
+export function defaultOverlapPolicy(propagationMs: number): OverlapPolicy {
+  return {
+    quietMs: 60_000,
+    drainPollMs: 1_000,
+    drainMaxMs: 24 * 3_600_000,
+    verifyAlive: 2,
+    verifyDead: 3,
+    verifySpacingMs: 1_000,
+    death: { refusals: 3, spacingMs: Math.max(1_000, Math.ceil(propagationMs / 2)) },
+    settleMs: 10_000,
+    retryMinMs: 1_000,
+    retryMaxMs: 300_000,
+    failuresMax: 40,
+    issueAttemptsMax: 8,
+    revokesMax: 20,
+    discardsMax: 16,
+  };
+}
