@@ -1,0 +1,193 @@
+// From a raw request target to an action of the catalogue. Strict: what would need normalising is refused, because a broker and a
+// provider that normalise differently judge different requests. Compared are escaped, whole segments; nothing is decoded but
+// parameter values that a grant constrains, and those only where decoding is unambiguous.
+import type { Action } from '../providers/provider.ts';
+
+export type TargetProblem =
+  | 'target-form'
+  | 'encoded-dot'
+  | 'encoded-slash'
+  | 'encoded-backslash'
+  | 'encoded-control'
+  | 'encoded-unreserved'
+  | 'bad-encoding'
+  | 'empty-segment'
+  | 'dot-segment'
+  | 'path-parameter'
+  | 'method-override'
+  | 'repeated-parameter';
+
+/** One path parameter or literal of a template. */
+interface Branch {
+  readonly literals: Map<string, Branch>;
+  parameter: Branch | null;
+  /** A parameter here may hold an encoded slash. */
+  slashes: boolean;
+  readonly leaves: Map<string, Leaf>;
+}
+
+interface Leaf {
+  readonly action: Action;
+  readonly names: readonly string[];
+}
+
+/** The compiled catalogue of one provider. */
+export interface Catalogue {
+  readonly root: Branch;
+  readonly methods: ReadonlySet<string>;
+}
+
+function emptyBranch(): Branch {
+  return { literals: new Map(), parameter: null, slashes: false, leaves: new Map() };
+}
+
+/** Compiles a catalogue. Throws where two actions would match the same requests: that is a programmer's error. */
+export function compileCatalogue(actions: readonly Action[]): Catalogue {
+  const root = emptyBranch();
+  const methods = new Set<string>();
+  for (const action of actions) {
+    methods.add(action.method);
+    let branch = root;
+    const names: string[] = [];
+    for (const segment of action.path.split('/').slice(1)) {
+      const parameter = /^\{(\w+)\}$/.exec(segment);
+      if (parameter === null) {
+        let next = branch.literals.get(segment);
+        if (next === undefined) {
+          next = emptyBranch();
+          branch.literals.set(segment, next);
+        }
+        branch = next;
+        continue;
+      }
+      names.push(parameter[1]!);
+      branch.parameter ??= emptyBranch();
+      if (action.slashes?.includes(parameter[1]!)) branch.slashes = true;
+      branch = branch.parameter;
+    }
+    if (branch.leaves.has(action.method)) throw new Error(`two actions for ${action.method} ${action.path}`);
+    branch.leaves.set(action.method, { action, names });
+  }
+  return { root, methods };
+}
+
+export interface Match {
+  readonly action: Action;
+  /** Path parameters by name, decoded: unambiguous, since encodings of unreserved characters were refused. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** Finds the action of a checked path. A literal segment beats a parameter; where the literal leads nowhere the parameter is tried. */
+export function matchAction(catalogue: Catalogue, method: string, path: string): Match | null {
+  const segments = path.split('/');
+  const values: string[] = [];
+  const leaf = walk(catalogue.root, segments, 1, method, values);
+  if (leaf === null) return null;
+  const parameters: Record<string, string> = {};
+  for (let i = 0; i < leaf.names.length; i++) {
+    const value = values[i]!;
+    const decoded = value.includes('%') ? decodeFormPart(value.replaceAll('+', '%2B')) : value;
+    if (decoded === null) return null;
+    parameters[leaf.names[i]!] = decoded;
+  }
+  return { action: leaf.action, parameters };
+}
+
+function walk(branch: Branch, segments: readonly string[], at: number, method: string, values: string[]): Leaf | null {
+  if (at === segments.length) return branch.leaves.get(method) ?? null;
+  const segment = segments[at]!;
+  const literal = branch.literals.get(segment);
+  if (literal !== undefined) {
+    const found = walk(literal, segments, at + 1, method, values);
+    if (found !== null) return found;
+  }
+  if (branch.parameter === null || segment === '') return null;
+  if (!branch.slashes && segment.includes('%') && /%2f/i.test(segment)) return null;
+  values.push(segment);
+  const found = walk(branch.parameter, segments, at + 1, method, values);
+  if (found === null) values.pop();
+  return found;
+}
+
+/** A path of plain characters: no escapes, no empty segment. Dot segments are looked for separately. */
+const PLAIN_PATH = /^(?:\/[A-Za-z0-9._~!$&'()*+,=:@-]+)+$/;
+const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/;
+const TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
+
+/**
+ * What is wrong with a path, or null. An encoded slash is passed here, and refused by `matchAction` where the parameter does
+ * not declare that it takes one.
+ */
+export function pathProblem(path: string): TargetProblem | null {
+  if (PLAIN_PATH.test(path)) return DOT_SEGMENT.test(path) ? 'dot-segment' : null;
+  if (!TARGET.test(path) || path.includes('"') || path.includes('<') || path.includes('>')) return 'target-form';
+  if (path.includes('\\')) return 'encoded-backslash';
+  if (path.includes(';')) return 'path-parameter';
+  for (let i = path.indexOf('%'); i >= 0; i = path.indexOf('%', i + 1)) {
+    const problem = escapeProblem(path.slice(i + 1, i + 3));
+    if (problem !== null) return problem;
+  }
+  if (path !== '/' && /\/(?:\/|$)/.test(path)) return 'empty-segment';
+  if (DOT_SEGMENT.test(path)) return 'dot-segment';
+  return null;
+}
+
+function escapeProblem(hex: string): TargetProblem | null {
+  if (!/^[0-9A-Fa-f]{2}$/.test(hex)) return 'bad-encoding';
+  const code = Number.parseInt(hex, 16);
+  if (code === 0x2e) return 'encoded-dot';
+  if (code === 0x5c) return 'encoded-backslash';
+  if (code < 0x20 || code === 0x7f) return 'encoded-control';
+  if (code === 0x25) return 'bad-encoding';
+  if (/[A-Za-z0-9\-_~]/.test(String.fromCharCode(code))) return 'encoded-unreserved';
+  return null;
+}
+
+export interface Query {
+  /** Values of the parameters that were asked for, decoded; a parameter that is absent is absent. */
+  readonly values: Readonly<Record<string, string>>;
+  readonly problem: TargetProblem | null;
+}
+
+const NO_QUERY: Query = { values: {}, problem: null };
+
+/**
+ * Reads the wanted parameters of a query (without its `?`). A wanted parameter that comes twice, in whatever spelling (`a`, `a[]`, `%61`),
+ * is a problem, and so is a method override.
+ */
+export function readQuery(query: string, wanted: readonly string[]): Query {
+  if (query === '') return NO_QUERY;
+  if (/[^\x21-\x7e]|#/.test(query)) return { values: {}, problem: 'target-form' };
+  const values: Record<string, string> = {};
+  for (const pair of query.split(/[&;]/)) {
+    const equals = pair.indexOf('=');
+    const name = decodeFormPart(equals < 0 ? pair : pair.slice(0, equals));
+    if (name === null) return { values: {}, problem: 'bad-encoding' };
+    const base = name.replace(/[[.].*$/s, '').trim();
+    if (/^_method$/i.test(base)) return { values: {}, problem: 'method-override' };
+    if (!wanted.includes(base)) continue;
+    const value = decodeFormPart(equals < 0 ? '' : pair.slice(equals + 1));
+    if (value === null) return { values: {}, problem: 'bad-encoding' };
+    if (name !== base || values[base] !== undefined) return { values: {}, problem: 'repeated-parameter' };
+    values[base] = value;
+  }
+  return { values, problem: null };
+}
+
+function decodeFormPart(text: string): string | null {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return null;
+  }
+}
+
+/** Headers with which a request can ask to be treated as another method. Any of them is refused. */
+export const OVERRIDE_HEADERS: ReadonlySet<string> = new Set([
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+  'x-original-method',
+  'x-original-url',
+  'x-rewrite-url',
+]);

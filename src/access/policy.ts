@@ -1,0 +1,243 @@
+// The policy in force, ready for deciding: tokens by hash, credentials by address, grants by principal, credential and action. Built from
+// rows and moved on by events, so that the live broker (rows from the tables) and the replay (rows from the folded log) hold
+// the same thing. Decides from memory; nothing here waits.
+import { type CredentialRow, credentialKey, type VersionRow } from '../credentials/credential.ts';
+import type { Address, Network } from '../model/address.ts';
+import type { ControlEvent, Rows } from '../model/change.ts';
+import type { UtcMs } from '../model/clock.ts';
+import type { Action } from '../providers/provider.ts';
+import { type Catalogue, compileCatalogue } from './action.ts';
+import {
+  type Attempt,
+  authorize,
+  type CompiledGrant,
+  compileGrant,
+  compileNetworks,
+  covers,
+  type Decision,
+  isWithin,
+} from './authorize.ts';
+import { type CatalogueRow, parseAction } from './catalogue.ts';
+import type { GrantRow, PrincipalRow, TokenRow } from './principal.ts';
+
+/** A token with what deciding needs at hand. */
+export interface LiveToken {
+  row: TokenRow;
+  readonly networks: readonly Network[];
+  principal: PrincipalRow | null;
+}
+
+export interface LiveCredential {
+  row: CredentialRow;
+  /** The version that new requests use; null while there is none. */
+  current: VersionRow | null;
+  readonly catalogue: LiveCatalogue | null;
+}
+
+export interface LiveCatalogue {
+  readonly row: CatalogueRow;
+  readonly compiled: Catalogue;
+  readonly actions: ReadonlyMap<string, Action>;
+}
+
+export interface Policy {
+  /** Size of the control log that this state is of: the `asOf` of every decision made on it. */
+  asOf: number;
+  readonly tokensByHash: Map<string, LiveToken>;
+  readonly tokens: Map<string, LiveToken>;
+  readonly principals: Map<string, PrincipalRow>;
+  readonly credentials: Map<string, LiveCredential>;
+  /** By `space/environment/provider/name`. */
+  readonly credentialsByKey: Map<string, LiveCredential>;
+  readonly versions: Map<string, VersionRow>;
+  /** By principal and credential; by action name on first use. */
+  readonly grants: Map<string, CompiledGrant>;
+  readonly pairs: Map<string, GrantPair>;
+  readonly catalogues: Map<string, LiveCatalogue>;
+}
+
+interface GrantPair {
+  readonly grants: CompiledGrant[];
+  /** The grants that cover an action, worked out when it is first asked for. */
+  readonly byAction: Map<string, readonly CompiledGrant[]>;
+}
+
+export function emptyPolicy(): Policy {
+  return {
+    asOf: 0,
+    tokensByHash: new Map(),
+    tokens: new Map(),
+    principals: new Map(),
+    credentials: new Map(),
+    credentialsByKey: new Map(),
+    versions: new Map(),
+    grants: new Map(),
+    pairs: new Map(),
+    catalogues: new Map(),
+  };
+}
+
+/** The policy of a set of rows, as of a size of the control log. */
+export function policyOf(rows: Rows, asOf: number): Policy {
+  const policy = emptyPolicy();
+  const order = ['catalogue', 'principal', 'token', 'credential', 'version', 'grant'] as const;
+  for (const noun of order) {
+    for (const row of rows.get(noun)?.values() ?? []) setRow(policy, noun, row);
+  }
+  policy.asOf = asOf;
+  return policy;
+}
+
+/** Moves the policy on by events; `asOf` is the size of the control log after them. */
+export function advancePolicy(policy: Policy, events: readonly ControlEvent[], asOf: number): void {
+  for (const event of events) {
+    for (const { noun, row } of event.rows) setRow(policy, noun, row);
+  }
+  policy.asOf = asOf;
+}
+
+function setRow(policy: Policy, noun: string, row: { id: string }): void {
+  switch (noun) {
+    case 'catalogue':
+      setCatalogue(policy, row as CatalogueRow);
+      break;
+    case 'principal':
+      setPrincipal(policy, row as PrincipalRow);
+      break;
+    case 'token':
+      setToken(policy, row as TokenRow);
+      break;
+    case 'credential':
+      setCredential(policy, row as CredentialRow);
+      break;
+    case 'version':
+      setVersion(policy, row as VersionRow);
+      break;
+    case 'grant':
+      setGrant(policy, row as GrantRow);
+      break;
+    default:
+      break;
+  }
+}
+
+function setCatalogue(policy: Policy, row: CatalogueRow): void {
+  const actions = row.actions.map(parseAction);
+  const live = { row, compiled: compileCatalogue(actions), actions: new Map(actions.map((a) => [a.name, a])) };
+  policy.catalogues.set(row.provider, live);
+  for (const [id, credential] of policy.credentials) {
+    if (credential.row.provider === row.provider) setCredential(policy, policy.credentials.get(id)!.row);
+  }
+  for (const pair of policy.pairs.values()) pair.byAction.clear();
+}
+
+function setPrincipal(policy: Policy, row: PrincipalRow): void {
+  policy.principals.set(row.id, row);
+  for (const token of policy.tokens.values()) {
+    if (token.row.principalId === row.id) token.principal = row;
+  }
+}
+
+function setToken(policy: Policy, row: TokenRow): void {
+  const live: LiveToken = {
+    row,
+    networks: compileNetworks(row.networks),
+    principal: policy.principals.get(row.principalId) ?? null,
+  };
+  policy.tokens.set(row.id, live);
+  policy.tokensByHash.set(row.hash, live);
+}
+
+function setCredential(policy: Policy, row: CredentialRow): void {
+  const before = policy.credentials.get(row.id);
+  const live: LiveCredential = {
+    row,
+    current: before?.current ?? null,
+    catalogue: policy.catalogues.get(row.provider) ?? null,
+  };
+  if (before !== undefined) policy.credentialsByKey.delete(credentialKey(before.row));
+  policy.credentials.set(row.id, live);
+  policy.credentialsByKey.set(credentialKey(row), live);
+}
+
+function setVersion(policy: Policy, row: VersionRow): void {
+  policy.versions.set(row.id, row);
+  const credential = policy.credentials.get(row.credentialId);
+  if (credential === undefined) return;
+  if (row.state === 'current') credential.current = row;
+  else if (credential.current?.id === row.id) credential.current = null;
+}
+
+function setGrant(policy: Policy, row: GrantRow): void {
+  const key = `${row.principalId} ${row.credentialId}`;
+  let pair = policy.pairs.get(key);
+  if (pair === undefined) {
+    pair = { grants: [], byAction: new Map() };
+    policy.pairs.set(key, pair);
+  }
+  pair.byAction.clear();
+  const compiled = compileGrant(row);
+  const before = policy.grants.get(row.id);
+  policy.grants.set(row.id, compiled);
+  const at = before === undefined ? -1 : pair.grants.indexOf(before);
+  if (before !== undefined) compiled.arrivalMs = before.arrivalMs;
+  if (at < 0) pair.grants.push(compiled);
+  else pair.grants[at] = compiled;
+}
+
+/** The grants of a principal on a credential that cover an action, revoked ones included (they deny by themselves). */
+export function grantsFor(
+  policy: Policy,
+  principalId: string,
+  credentialId: string,
+  action: Action,
+): readonly CompiledGrant[] {
+  const pair = policy.pairs.get(`${principalId} ${credentialId}`);
+  if (pair === undefined) return [];
+  let covering = pair.byAction.get(action.name);
+  if (covering === undefined) {
+    covering = pair.grants.filter((grant) => grant.row.actions.some((pattern) => covers(pattern, action)));
+    pair.byAction.set(action.name, covering);
+  }
+  return covering;
+}
+
+function deny(reason: Exclude<Decision, { allowed: true }>['reason']): Decision {
+  return { allowed: false, reason, grant: null, retryAfterMs: 0 };
+}
+
+/** Whether a token may be used at all: its own expiry and networks, its principal. Null where it may. */
+export function tokenProblem(
+  token: LiveToken,
+  at: UtcMs,
+  address: Address | null,
+): 'token-revoked' | 'token-expired' | 'token-network' | 'principal-disabled' | null {
+  if (token.row.revokedAt !== null) return 'token-revoked';
+  if (token.row.expiresAt !== null && at >= token.row.expiresAt) return 'token-expired';
+  if (!isWithin(token.networks, token.row.networks.length, address)) return 'token-network';
+  if (token.principal === null || token.principal.disabledAt !== null) return 'principal-disabled';
+  return null;
+}
+
+/**
+ * The whole decision for one use: token, principal, credential, version, grants. Spends the rate limit of the grant that allows.
+ * The replay calls this with the facts of a leaf, the broker with those of a request.
+ */
+export function decideUse(
+  policy: Policy,
+  use: { token: LiveToken; credential: LiveCredential; action: Action },
+  attempt: Attempt,
+): Decision {
+  const { token, credential, action } = use;
+  const problem = tokenProblem(token, attempt.at, attempt.address);
+  if (problem !== null) return deny(problem);
+  if (token.row.credentialId !== null && token.row.credentialId !== credential.row.id) return deny('wrong-credential');
+  if (credential.row.purpose !== 'lend') return deny('no-grant');
+  const decision = authorize(grantsFor(policy, token.row.principalId, credential.row.id, action), attempt);
+  // What is wrong with the credential is told only to those who hold a grant on it.
+  if (!decision.allowed && decision.grant === null) return decision;
+  if (credential.row.retiredAt !== null) return deny('credential-retired');
+  if (credential.row.suspendedAt !== null) return deny('credential-suspended');
+  if (credential.current === null) return deny('no-current-version');
+  return decision;
+}

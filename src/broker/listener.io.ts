@@ -1,0 +1,310 @@
+// The broker's port: node:http in, one plan for each request, then either a refusal or an exchange. Decides nothing itself.
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import { storableUserAgent, type UseFacts } from '../access/leaf.ts';
+import type { LiveCredential } from '../access/policy.ts';
+import { Exchange, type ExchangeContext } from './exchange.io.ts';
+import { type Forward, type Identity, plan, type Refusal, type Snapshot } from './plan.ts';
+import { problemAnswer } from './problem.ts';
+import { splice } from './splice.ts';
+
+export interface BrokerOptions extends Omit<ExchangeContext, 'ended'> {
+  /** The state to decide on, as it is now. */
+  readonly snapshot: () => Snapshot;
+  readonly dispatcherFor: (credential: LiveCredential) => Dispatcher;
+  /** Distinguishes the ids of this process's requests: its fence number. */
+  readonly boot: number;
+  /** TLS certificate and key, or null where something in front terminates it (or the listener is on loopback). */
+  readonly tls: https.ServerOptions | null;
+  readonly limits: BrokerLimits;
+}
+
+export interface BrokerLimits {
+  readonly headerBytesMax: number;
+  readonly headersTimeoutMs: number;
+  /** For receiving a whole request; uploads that stream longer are cut. */
+  readonly requestTimeoutMs: number;
+  /** A JSON body that must be edited. */
+  readonly editedBodyBytesMax: number;
+  readonly connectionsMax: number;
+}
+
+export const DEFAULT_LIMITS: BrokerLimits = {
+  headerBytesMax: 32_768,
+  headersTimeoutMs: 5_000,
+  requestTimeoutMs: 3_600_000,
+  editedBodyBytesMax: 1_048_576,
+  connectionsMax: 10_000,
+};
+
+export interface Broker {
+  readonly server: http.Server | https.Server;
+  /** Refuses new requests, waits for the open ones up to the given time, then cuts them. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+export function createBroker(options: BrokerOptions): Broker {
+  const { guardian, limits } = options;
+  let stopping = false;
+  let inFlight = 0;
+  let count = 0;
+  let drained: (() => void) | null = null;
+  const context: ExchangeContext = {
+    ...options,
+    ended: () => {
+      inFlight--;
+      if (inFlight === 0) drained?.();
+    },
+  };
+
+  function handle(request: IncomingMessage, response: ServerResponse, upgrade: boolean): void {
+    const at = options.now();
+    const mono = Math.round(options.mono() * 1000) / 1000;
+    const id = `${options.boot.toString(36)}-${(++count).toString(36)}`;
+    if (stopping) {
+      answer(response, { status: 503, reason: 'stopping', retryAfterMs: 1000 }, id);
+      return;
+    }
+    const head = {
+      method: request.method ?? '',
+      target: request.url ?? '',
+      rawHeaders: request.rawHeaders,
+      httpVersion: request.httpVersion,
+      remote: request.socket.remoteAddress ?? '',
+    };
+    const snapshot = options.snapshot();
+    const made = plan(head, snapshot, at, mono);
+    if (made.kind === 'refuse') {
+      refuse(made, request, response, { id, at, mono, asOf: snapshot.policy.asOf });
+      return;
+    }
+    const facts = factsOf(made, request, { id, at, mono, asOf: snapshot.policy.asOf });
+    if (upgrade) {
+      // No action of today's catalogues allows one; the connection is answered and closed.
+      refuse({ ...refusalOf(made), status: 403, reason: 'upgrade-refused' }, request, response, facts);
+      return;
+    }
+    const needsEditing = made.injection.body !== null || made.injection.bodyPointers.length > 0;
+    if (needsEditing && hasBody(request)) void edit(made, facts, request, response);
+    else begin(made, facts, request, response, hasBody(request) ? { kind: 'stream' } : { kind: 'none' });
+  }
+
+  function begin(
+    made: Forward,
+    facts: UseFacts,
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: { kind: 'none' } | { kind: 'stream' } | { kind: 'text'; text: string },
+  ): void {
+    let dispatcher: Dispatcher;
+    try {
+      dispatcher = options.dispatcherFor(made.identity.credential);
+    } catch {
+      refuse({ ...refusalOf(made), status: 502, reason: 'upstream-unreachable' }, request, response, facts);
+      return;
+    }
+    inFlight++;
+    new Exchange(context, { plan: made, facts, request, response, dispatcher, body }).start();
+  }
+
+  async function edit(
+    made: Forward,
+    facts: UseFacts,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const refused = (status: number, reason: string) =>
+      refuse({ ...refusalOf(made), status, reason }, request, response, facts);
+    if (request.headers['content-encoding'] !== undefined) return refused(415, 'body-encoding');
+    if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? ''))
+      return refused(415, 'body-type');
+    const chunks: Buffer[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > limits.editedBodyBytesMax) return refused(413, 'body-too-large');
+        chunks.push(chunk);
+      }
+    } catch {
+      return;
+    }
+    const { body, bodyPointers } = made.injection;
+    let text = Buffer.concat(chunks).toString('utf8');
+    for (const pointer of bodyPointers) {
+      const spliced = splice(text, pointer, body !== null && body.pointer === pointer ? body.json : '""');
+      if (spliced.is !== 'spliced') return refused(400, spliced.is);
+      // A pointer that is only emptied is not added where it was not there.
+      if (spliced.before !== null || body?.pointer === pointer) text = spliced.text;
+    }
+    const headers = withoutLength(made.headers);
+    headers.push('content-length', String(Buffer.byteLength(text)));
+    begin({ ...made, headers }, facts, request, response, { kind: 'text', text });
+  }
+
+  function refuse(
+    refusal: Refusal,
+    request: IncomingMessage,
+    response: ServerResponse,
+    when: { id: string; at: number; mono?: number; monoMs?: number; asOf: number },
+  ): void {
+    const release = () => {
+      // What the caller still sends is not read: such a connection ends with the answer.
+      if (hasBody(request)) response.setHeader('connection', 'close');
+      answer(response, refusal, when.id);
+    };
+    if (refusal.identity === null) {
+      guardian.stranger(refusal.reason, refusal.ip);
+      release();
+      return;
+    }
+    const facts = factsFor(refusal.identity, refusal.ip, request, {
+      id: when.id,
+      at: when.at,
+      mono: when.mono ?? when.monoMs ?? 0,
+      asOf: when.asOf,
+    });
+    guardian.refused(facts, refusal.reason, release);
+  }
+
+  const serverOptions: http.ServerOptions = {
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: 65_000,
+    connectionsCheckingInterval: 1_000,
+    requireHostHeader: true,
+    insecureHTTPParser: false,
+    noDelay: true,
+  };
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => handle(request, response, false);
+  const server =
+    options.tls === null
+      ? http.createServer(serverOptions, onRequest)
+      : https.createServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, onRequest);
+  // One more than the head allows, so that too many are seen and not cut off silently.
+  server.maxHeadersCount = 128;
+  server.maxConnections = limits.connectionsMax;
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+    const response = new http.ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket as never);
+    response.on('finish', () => socket.end());
+    socket.on('error', () => socket.destroy());
+    handle(request, response, true);
+  });
+  server.on('connect', (request: IncomingMessage, socket: Duplex) => {
+    guardian.stranger('connect', request.socket.remoteAddress ?? '');
+    endRaw(socket, 405, 'method');
+  });
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    guardian.stranger('expectation', request.socket.remoteAddress ?? '');
+    response.setHeader('connection', 'close');
+    answer(response, { status: 417, reason: 'expectation', retryAfterMs: 0 }, '0');
+  });
+  server.on('clientError', (error: Error & { code?: string }, socket: Duplex & { remoteAddress?: string }) => {
+    if (socket.destroyed || !socket.writable) return;
+    const [status, reason] = CLIENT_ERRORS[error.code ?? ''] ?? [400, 'bad-request'];
+    guardian.stranger(reason, socket.remoteAddress ?? '');
+    endRaw(socket, status, reason);
+  });
+
+  return {
+    server,
+    async drain(timeoutMs) {
+      stopping = true;
+      server.close();
+      server.closeIdleConnections();
+      if (inFlight > 0) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, timeoutMs);
+          drained = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      server.closeAllConnections();
+    },
+  };
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'headers-too-large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'request-timeout'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'chunk-extensions'],
+};
+
+function hasBody(request: IncomingMessage): boolean {
+  const { headers } = request;
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+}
+
+function withoutLength(headers: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== 'content-length') lines.push(headers[i]!, headers[i + 1]!);
+  }
+  return lines;
+}
+
+function refusalOf(made: Forward): Omit<Refusal, 'status' | 'reason'> {
+  return { kind: 'refuse', identity: made.identity, ip: made.ip, retryAfterMs: 0 };
+}
+
+interface When {
+  readonly id: string;
+  readonly at: number;
+  readonly mono: number;
+  readonly asOf: number;
+}
+
+function factsOf(made: Forward, request: IncomingMessage, when: When): UseFacts {
+  return { ...factsFor(made.identity, made.ip, request, when), version: made.versionId };
+}
+
+function factsFor(identity: Identity, ip: string, request: IncomingMessage, when: When): UseFacts {
+  const { token, credential, action } = identity;
+  return {
+    id: when.id,
+    at: when.at,
+    monoMs: when.mono,
+    asOf: when.asOf,
+    ip,
+    userAgent: storableUserAgent(request.headers['user-agent'] ?? ''),
+    method: request.method ?? '',
+    token: token.row.id,
+    principal: token.row.principalId,
+    credential: credential?.row.id ?? null,
+    provider: credential?.row.provider ?? null,
+    version: null,
+    grant: identity.grantId,
+    action: action?.name ?? null,
+    effect: action?.effect ?? null,
+    path: identity.path,
+    query: identity.query,
+  };
+}
+
+function answer(
+  response: ServerResponse,
+  refusal: { status: number; reason: string; retryAfterMs: number },
+  id: string,
+): void {
+  if (response.headersSent || response.destroyed) return;
+  const { status, headers, body } = problemAnswer(refusal.status, refusal.reason, refusal.retryAfterMs, id);
+  for (let i = 0; i < headers.length; i += 2) response.setHeader(headers[i]!, headers[i + 1]!);
+  response.statusCode = status;
+  response.end(response.req.method === 'HEAD' ? undefined : body);
+}
+
+/** Answers on a connection whose request could not be parsed, and closes it. */
+function endRaw(socket: Duplex, status: number, reason: string): void {
+  const { headers, body } = problemAnswer(status, reason, 0, '0');
+  let text = `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nconnection: close\r\n`;
+  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  socket.on('error', () => socket.destroy());
+  socket.end(`${text}\r\n${body}`);
+}

@@ -1,0 +1,291 @@
+// The whole of the broker's judgement in one pure function: from a head and the state in memory to what will be done. No socket,
+// no clock, no waiting; what a plan says is carried out by listener.io.ts, and a faster codec may carry it out too.
+//
+//   who (token) -> where (credential, by the token or by the first two path segments) -> what (action of the catalogue) ->
+//   may it (grants) -> how it is sent on (headers, injection)
+import { matchAction, pathProblem, readQuery } from '../access/action.ts';
+import { decideUse, type LiveCredential, type LiveToken, type Policy, tokenProblem } from '../access/policy.ts';
+import { bareToken, isWellFormedToken, TOKEN_LENGTH } from '../access/token.ts';
+import { type Address, contains, type Network, parseAddress } from '../model/address.ts';
+import type { Action } from '../providers/provider.ts';
+import { type Head, headProblem } from './head.ts';
+import { type FoundToken, findTokens, type Injection } from './inject.ts';
+
+/** What a plan rests on besides the head. */
+export interface Snapshot {
+  readonly policy: Policy;
+  /** Key material of the current versions, by version id; absent while sealed. */
+  readonly injections: ReadonlyMap<string, Injection>;
+  /** SHA-256 as hex. */
+  readonly hash: (text: string) => string;
+  /** Proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly Network[];
+}
+
+/** Whom a refusal is about, as far as it is known. */
+export interface Identity {
+  readonly token: LiveToken;
+  readonly credential: LiveCredential | null;
+  readonly action: Action | null;
+  readonly path: string | null;
+  readonly query: Readonly<Record<string, string>> | null;
+  readonly grantId: string | null;
+}
+
+export interface Refusal {
+  readonly kind: 'refuse';
+  readonly status: number;
+  readonly reason: string;
+  /** Null: nobody we know. Counted, not recorded one by one. */
+  readonly identity: Identity | null;
+  readonly ip: string;
+  readonly retryAfterMs: number;
+}
+
+export interface Forward {
+  readonly kind: 'forward';
+  readonly identity: Identity & { readonly credential: LiveCredential; readonly action: Action; readonly path: string };
+  readonly versionId: string;
+  readonly grantId: string;
+  readonly endsAt: number;
+  readonly ip: string;
+  /** Path and query to ask for at the credential's origin. */
+  readonly target: string;
+  /** Header lines to send, name and value in turn; Host is left to the connection. */
+  readonly headers: readonly string[];
+  readonly injection: Injection;
+  /** What must be put before a redirect's path to lead back here. */
+  readonly mount: string;
+}
+
+export type Plan = Refusal | Forward;
+
+/** RFC 9110 section 7.6.1, and what never travels: forwarding claims, cookies, ranges and codings that scrubbing could not see through. */
+const DROPPED: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+  'proxy-authenticate',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'expect',
+  'accept-encoding',
+  'range',
+  'if-range',
+  'cookie',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-port',
+  'x-forwarded-server',
+  'x-real-ip',
+  'via',
+]);
+
+const DEFAULT_SPACE = 'default';
+const DEFAULT_ENVIRONMENT = 'default';
+
+interface Parsed {
+  readonly path: string;
+  readonly query: string;
+}
+
+function split(target: string): Parsed {
+  const at = target.indexOf('?');
+  return at < 0 ? { path: target, query: '' } : { path: target.slice(0, at), query: target.slice(at + 1) };
+}
+
+/** Decides what becomes of a request. Spends the rate limit of the grant that allows it: call it once for each request. */
+export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number): Plan {
+  const ip = sourceOf(head, snapshot.trustedProxies);
+  const problem = headProblem(head);
+  if (problem !== null) return refuse(problem.status, problem.reason, ip, null);
+  const { path, query } = split(head.target);
+  const tokens = findTokens(head.rawHeaders, query);
+  if (tokens.length === 0) return refuse(401, 'no-token', ip, null);
+  if (tokens.length > 1) return refuse(400, 'two-tokens', ip, null);
+  const found = tokens[0]!;
+  const token = snapshot.policy.tokensByHash.get(snapshot.hash(found.text));
+  if (token === undefined) return refuse(401, unknownToken(found.text), ip, null);
+  let parsed: Address | null | undefined;
+  const attempt = {
+    at,
+    monoMs,
+    parameters: {} as Readonly<Record<string, string>>,
+    get address(): Address | null {
+      if (parsed === undefined) parsed = parseAddress(ip);
+      return parsed;
+    },
+  };
+  const identity: Identity = { token, credential: null, action: null, path: null, query: null, grantId: null };
+  // Judged before anything else is looked up, so that an expired token learns nothing about what exists.
+  const wrong = tokenProblem(token, at, token.row.networks.length === 0 ? null : attempt.address);
+  if (wrong !== null) return refuse(401, wrong, ip, identity);
+  const bad = pathProblem(path);
+  if (bad !== null) return refuse(400, bad, ip, identity);
+  const place = locate(snapshot.policy, token, path);
+  if (place === null) return refuse(403, 'no-grant', ip, identity);
+  return planFor(place, { head, snapshot, token, found, query, ip, attempt });
+}
+
+interface Place {
+  readonly credential: LiveCredential;
+  readonly path: string;
+  readonly mount: string;
+}
+
+/** The credential that a request is about: the one its token is bound to, or `/<provider>/<name>[@<environment>]/…`. */
+function locate(policy: Policy, token: LiveToken, path: string): Place | null {
+  if (token.row.credentialId !== null) {
+    const credential = policy.credentials.get(token.row.credentialId);
+    return credential === undefined ? null : { credential, path, mount: '' };
+  }
+  const first = path.indexOf('/', 1);
+  if (first < 0) return null;
+  let second = path.indexOf('/', first + 1);
+  if (second < 0) second = path.length;
+  const provider = path.slice(1, first);
+  const address = path.slice(first + 1, second);
+  const separator = address.indexOf('@');
+  const name = separator < 0 ? address : address.slice(0, separator);
+  const environment = separator < 0 ? DEFAULT_ENVIRONMENT : address.slice(separator + 1);
+  const credential = policy.credentialsByKey.get(`${DEFAULT_SPACE}/${environment}/${provider}/${name}`);
+  if (credential === undefined) return null;
+  return { credential, path: path.slice(second) || '/', mount: path.slice(0, second) };
+}
+
+interface Asked {
+  readonly head: Head;
+  readonly snapshot: Snapshot;
+  readonly token: LiveToken;
+  readonly found: FoundToken;
+  readonly query: string;
+  readonly ip: string;
+  readonly attempt: {
+    at: number;
+    monoMs: number;
+    parameters: Readonly<Record<string, string>>;
+    readonly address: Address | null;
+  };
+}
+
+function planFor(place: Place, asked: Asked): Plan {
+  const { head, snapshot, token, ip, attempt } = asked;
+  const { credential, path } = place;
+  const base = { token, credential, action: null, path: null, query: null, grantId: null };
+  const match = credential.catalogue === null ? null : matchAction(credential.catalogue.compiled, head.method, path);
+  // Whoever holds no grant at all on this credential learns nothing about its provider's actions.
+  if (match === null) {
+    const known = snapshot.policy.pairs.has(`${token.row.principalId} ${credential.row.id}`);
+    return refuse(403, known ? 'no-action' : 'no-grant', ip, base);
+  }
+  const { action } = match;
+  const wanted = action.query ?? [];
+  const query = readQuery(asked.query, wanted);
+  const identity: Identity = { ...base, action, path, query: query.values };
+  if (query.problem !== null) return refuse(400, query.problem, ip, { ...identity, path: null });
+  attempt.parameters = wanted.length === 0 ? match.parameters : { ...query.values, ...match.parameters };
+  const decision = decideUse(snapshot.policy, { token, credential, action }, attempt);
+  if (!decision.allowed) {
+    const status = decision.reason === 'rate-limited' ? 429 : 403;
+    const grantId = decision.grant?.row.id ?? null;
+    return { ...refuse(status, decision.reason, ip, { ...identity, grantId }), retryAfterMs: decision.retryAfterMs };
+  }
+  const version = credential.current!;
+  const injection = snapshot.injections.get(version.id);
+  if (injection === undefined) return refuse(503, 'sealed', ip, identity);
+  if (!isPlaceOf(asked.found, injection)) return refuse(400, 'token-place', ip, identity);
+  const grant = decision.grant.row;
+  return {
+    kind: 'forward',
+    identity: { token, credential, action, path, query: query.values, grantId: grant.id },
+    versionId: version.id,
+    grantId: grant.id,
+    endsAt: Math.min(grant.expiresAt ?? Number.POSITIVE_INFINITY, token.row.expiresAt ?? Number.POSITIVE_INFINITY),
+    ip,
+    target: targetOf(path, asked.query, injection),
+    headers: headersOf(head.rawHeaders, injection),
+    injection,
+    mount: place.mount,
+  };
+}
+
+function refuse(status: number, reason: string, ip: string, identity: Identity | null): Refusal {
+  return { kind: 'refuse', status, reason, identity, ip, retryAfterMs: 0 };
+}
+
+/** What is wrong with a token that nobody issued. The checksum tells a typing error from a guess. */
+function unknownToken(text: string): string {
+  return text.length === TOKEN_LENGTH && isWellFormedToken(bareToken(text)) ? 'unknown-token' : 'malformed-token';
+}
+
+function isPlaceOf(found: FoundToken, injection: Injection): boolean {
+  if (found.header !== null) return injection.headers.has(found.header);
+  return found.query !== null && injection.queries.includes(found.query);
+}
+
+/** Path and query for the provider: the credential's query parameters emptied, the key added where it belongs. */
+function targetOf(path: string, query: string, injection: Injection): string {
+  let rest = query;
+  if (injection.queries.length > 0 && query !== '') {
+    rest = query
+      .split('&')
+      .filter((pair) => !injection.queries.includes(pair.split('=', 1)[0]!))
+      .join('&');
+  }
+  if (injection.query !== null) rest = rest === '' ? injection.query : `${rest}&${injection.query}`;
+  return rest === '' ? path : `${path}?${rest}`;
+}
+
+/** The header lines that travel on, with the key in its place. */
+function headersOf(rawHeaders: readonly string[], injection: Injection): string[] {
+  const named = connectionNames(rawHeaders);
+  const lines: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!.toLowerCase();
+    if (DROPPED.has(name) || injection.headers.has(name) || named?.has(name)) continue;
+    lines.push(name, rawHeaders[i + 1]!);
+  }
+  lines.push('accept-encoding', 'identity');
+  for (const text of injection.headerLines) lines.push(text);
+  return lines;
+}
+
+/** Headers that the Connection header names: they end here. Content-Length cannot be named away. */
+function connectionNames(rawHeaders: readonly string[]): Set<string> | null {
+  let names: Set<string> | null = null;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.length !== 10 || rawHeaders[i]!.toLowerCase() !== 'connection') continue;
+    const value = rawHeaders[i + 1]!.toLowerCase();
+    if (value === 'keep-alive' || value === 'close') continue;
+    names ??= new Set();
+    for (const name of value.split(',')) if (name.trim() !== 'content-length') names.add(name.trim());
+  }
+  return names;
+}
+
+/** The caller's address: the socket's peer, or, where that is a trusted proxy, the last address in X-Forwarded-For that is not. */
+function sourceOf(head: Head, trusted: readonly Network[]): string {
+  if (trusted.length === 0) return head.remote;
+  const isTrusted = (text: string) => {
+    const address = parseAddress(text);
+    return address !== null && trusted.some((network) => contains(network, address));
+  };
+  if (!isTrusted(head.remote)) return head.remote;
+  const claims: string[] = [];
+  for (let i = 0; i < head.rawHeaders.length; i += 2) {
+    if (head.rawHeaders[i]!.toLowerCase() !== 'x-forwarded-for') continue;
+    claims.push(...head.rawHeaders[i + 1]!.split(',').map((text) => text.trim()));
+  }
+  for (let i = claims.length - 1; i >= 0; i--) {
+    const claim = parseAddress(claims[i]!);
+    if (claim === null) return head.remote;
+    if (!isTrusted(claim.text)) return claim.text;
+  }
+  return head.remote;
+}

@@ -1,0 +1,18 @@
+// What the standing inventory found at a provider: a key that nobody registered, an orphan that the brake held back. An orphan that was
+// deleted is on record here too.
+
+import type { Row } from '../model/change.ts';
+import type { UtcMs } from '../model/clock.ts';
+
+export interface FindingRow extends Row {
+  /** The credential whose key listed it. */
+  readonly issuerId: string;
+  readonly providerKeyId: string;
+  readonly kind: 'unregistered' | 'orphan' | 'held-back' | 'missing';
+  /** The name in the provider's list: somebody else's text. */
+  readonly name: string;
+  readonly state: 'open' | 'deleted' | 'adopted' | 'ignored' | 'gone';
+  readonly firstSeenAt: UtcMs;
+  readonly closedAt: UtcMs | null;
+  readonly lastUsedAt: UtcMs | null;
+}
