@@ -1,0 +1,166 @@
+// The key in each of its places, and every way in which a request could turn into more than one line, header or path.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Failure } from '../model/failure.ts';
+import { Secret } from '../model/secret.ts';
+import type { Place, ProviderRequest } from '../providers/provider.ts';
+import { injectKey } from './inject.ts';
+
+const KEY = new Secret('canary/key+1=');
+const GET: ProviderRequest = { method: 'GET', path: '/v1/keys' };
+const BEARER: Place = { in: 'header', name: 'Authorization', scheme: 'Bearer' };
+
+function headersOf(request: ProviderRequest, ...places: Place[]): Record<string, string> {
+  const { headers } = injectKey(request, KEY, places);
+  return Object.fromEntries(headers.flatMap((name, index) => (index % 2 === 0 ? [[name, headers[index + 1]!]] : [])));
+}
+
+function isInvalid(error: unknown): boolean {
+  return Failure.is(error, 'invalid') && !error.message.includes('canary');
+}
+
+test('a header carries the key with its scheme or bare', () => {
+  assert.equal(headersOf(GET, BEARER)['authorization'], 'Bearer canary/key+1=');
+  assert.equal(headersOf(GET, { in: 'header', name: 'X-Key', scheme: null })['x-key'], 'canary/key+1=');
+});
+
+test('basic carries user and key in base64', () => {
+  const header = headersOf(GET, { in: 'basic', user: 'admin' })['authorization']!;
+  assert.equal(Buffer.from(header.slice('Basic '.length), 'base64').toString(), 'admin:canary/key+1=');
+  assert.throws(() => injectKey(GET, KEY, [{ in: 'basic', user: 'a:b' }]), isInvalid);
+});
+
+test('the query carries the key percent-encoded, behind what is there', () => {
+  const place: Place = { in: 'query', name: 'api key' };
+  const pathOf = (path: string): string => injectKey({ method: 'GET', path }, KEY, [place]).path;
+  assert.equal(pathOf('/x'), '/x?api%20key=canary%2Fkey%2B1%3D');
+  assert.equal(pathOf('/x?a=1'), '/x?a=1&api%20key=canary%2Fkey%2B1%3D');
+  assert.equal(pathOf('/x?'), '/x?api%20key=canary%2Fkey%2B1%3D');
+  assert.throws(() => pathOf('/x?api+key=1'), isInvalid);
+});
+
+test('the body carries the key at its pointer and leaves the rest', () => {
+  const request: ProviderRequest = { method: 'POST', path: '/x', json: { options: { a: [1] }, 'a/b': null } };
+  const bodyAt = (pointer: string): unknown => JSON.parse(injectKey(request, KEY, [{ in: 'body', pointer }]).body!);
+  assert.deepEqual(bodyAt('/secret'), { options: { a: [1] }, 'a/b': null, secret: 'canary/key+1=' });
+  assert.deepEqual(bodyAt('/options/key'), { options: { a: [1], key: 'canary/key+1=' }, 'a/b': null });
+  assert.deepEqual(bodyAt('/a~1b'), { options: { a: [1] }, 'a/b': 'canary/key+1=' });
+  for (const pointer of [
+    '',
+    'secret',
+    '/options',
+    '/missing/key',
+    '/options/a/0',
+    '/a~1b/c',
+    '/__proto__',
+    '/options/__proto__/x',
+  ]) {
+    assert.throws(() => bodyAt(pointer), isInvalid, pointer);
+  }
+  assert.deepEqual(request.json, { options: { a: [1] }, 'a/b': null });
+});
+
+test('a body without JSON becomes an object that holds the key, and says so', () => {
+  const wire = injectKey({ method: 'POST', path: '/x' }, KEY, [{ in: 'body', pointer: '/secret' }]);
+  assert.equal(wire.body, '{"secret":"canary/key+1="}');
+  assert.ok(wire.headers.includes('content-type'));
+  assert.throws(() => injectKey(GET, KEY, [{ in: 'body', pointer: '/secret' }]), isInvalid);
+  assert.throws(() => injectKey({ ...GET, json: {} }, KEY, [BEARER]), isInvalid);
+});
+
+test('only the first place is written, and none may be taken', () => {
+  const places: Place[] = [BEARER, { in: 'query', name: 'key' }, { in: 'body', pointer: '/key' }];
+  const wire = injectKey({ method: 'POST', path: '/x?a=1', json: { b: 1 } }, KEY, places);
+  assert.deepEqual([wire.path, wire.body], ['/x?a=1', '{"b":1}']);
+  const taken: ProviderRequest[] = [
+    { method: 'POST', path: '/x', headers: { AUTHORIZATION: 'x' } },
+    { method: 'POST', path: '/x?key=' },
+    { method: 'POST', path: '/x', json: { key: 'x' } },
+  ];
+  for (const request of taken) assert.throws(() => injectKey(request, KEY, places), isInvalid);
+  assert.throws(() => injectKey(GET, KEY, []), isInvalid);
+});
+
+test('headers that would end a line, start one, or speak for the transport are refused', () => {
+  const values = ['a\r\nX: 1', 'a\nb', 'a\rb', 'a\u0000', 'é', ' a', 'a ', '\u2028', 'a'.repeat(9000)];
+  for (const value of values)
+    assert.throws(() => injectKey({ ...GET, headers: { 'x-a': value } }, KEY, [BEARER]), isInvalid);
+  const names = [
+    '',
+    'x a',
+    'x:a',
+    'x\r\nb',
+    'é',
+    'Host',
+    'content-length',
+    'Transfer-Encoding',
+    'Connection',
+    'TE',
+    'expect',
+  ];
+  for (const name of names)
+    assert.throws(() => injectKey({ ...GET, headers: { [name]: '1' } }, KEY, [BEARER]), isInvalid, name);
+  assert.throws(() => injectKey({ ...GET, headers: { 'X-A': '1', 'x-a': '2' } }, KEY, [BEARER]), isInvalid);
+});
+
+test('a path that needs normalising or encoding is refused', () => {
+  const bare = ['', 'x', '//evil', 'https://evil/', '/a b', '/a\r\nX: 1', '/a#b', '/a\\b', '/é', '/%', '/%zz', '/a|b'];
+  for (const path of [
+    ...bare,
+    '/a/../b',
+    '/%2e%2e/b',
+    '/./a',
+    '/a//b',
+    '/a%0d%0ab',
+    '/a%5cb',
+    `/${'a'.repeat(9000)}`,
+  ]) {
+    assert.throws(() => injectKey({ method: 'GET', path }, KEY, [BEARER]), isInvalid, path);
+  }
+  for (const path of ['/', '/a.b/..c', '/projects/a%2Fb', '/x?q=%0d%0a&a[]=1'])
+    injectKey({ method: 'GET', path }, KEY, [BEARER]);
+});
+
+test('keys that are too short, too long or not printable ASCII are refused', () => {
+  for (const text of [
+    '',
+    'short',
+    'canary\r\nX: 1',
+    'canary\n',
+    'canaryé',
+    '\ufeffcanary',
+    'canary\u0000',
+    'c'.repeat(8193),
+  ]) {
+    for (const place of [BEARER, { in: 'query', name: 'k' } as const, { in: 'basic', user: 'u' } as const]) {
+      assert.throws(() => injectKey(GET, new Secret(text), [place]), isInvalid);
+    }
+  }
+  assert.throws(() => injectKey(GET, new Secret('canary '), [BEARER]), isInvalid);
+});
+
+test('whatever is accepted stays one line for each header and one target', () => {
+  const text = fc.oneof(fc.string({ maxLength: 12 }), fc.string({ unit: 'binary', maxLength: 8 }));
+  const request = fc.record({
+    name: text,
+    value: text,
+    query: text,
+    label: text,
+    key: text.map((tail) => `canary${tail}`),
+  });
+  fc.assert(
+    fc.property(request, ({ name, value, query, label, key }) => {
+      try {
+        const given = { method: 'POST', path: `/x?q=${query}`, headers: { [name]: value }, json: { label } } as const;
+        const wire = injectKey(given, new Secret(key), [BEARER]);
+        for (const part of [...wire.headers, wire.path]) assert.ok(/^[\t -~]*$/.test(part));
+        assert.ok(!wire.path.includes(' '));
+        assert.deepEqual(JSON.parse(wire.body!), { label });
+      } catch (error) {
+        assert.ok(Failure.is(error, 'invalid'), String(error));
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});

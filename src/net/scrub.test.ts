@@ -1,0 +1,76 @@
+// The request's own key disappears from an answer in every covered form; everything else stays byte for byte.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Secret } from '../model/secret.ts';
+import { createScrubber, SCRUBBED } from './scrub.ts';
+
+const HEADER = { in: 'header', name: 'authorization', scheme: 'Bearer' } as const;
+
+function scrubOf(key: string): (text: string) => string {
+  return createScrubber(new Secret(key), HEADER);
+}
+
+test('the exact key goes, wherever it stands and however often', () => {
+  const scrub = scrubOf('canary-1');
+  assert.equal(scrub('canary-1'), SCRUBBED);
+  assert.equal(scrub('a canary-1canary-1 b'), `a ${SCRUBBED}${SCRUBBED} b`);
+  assert.equal(scrub('cacanary-1canary-'), `ca${SCRUBBED}canary-`);
+  assert.equal(scrub(''), '');
+});
+
+test('JSON escapes and percent-encoding go, mixed too', () => {
+  const scrub = scrubOf('canary/"\\1');
+  const forms = [
+    'canary/"\\1',
+    'canary\\/\\"\\\\1',
+    'canary%2F%22%5C1',
+    'canary%2f%22%5c1',
+    '\\u0063anary\\u002F\\u0022\\u005c\\u0031',
+  ];
+  for (const form of forms) assert.equal(scrub(`<${form}>`), `<${SCRUBBED}>`, form);
+  assert.equal(scrub(JSON.stringify({ key: 'canary/"\\1', other: 1 })), `{"key":"${SCRUBBED}","other":1}`);
+});
+
+test('a key that itself looks like an escape goes in its literal form', () => {
+  assert.equal(scrubOf('canary%41\\u0042')('x canary%41\\u0042 y'), `x ${SCRUBBED} y`);
+});
+
+test('what stands right before the key does not hide it', () => {
+  const scrub = scrubOf('nanary/1');
+  for (const before of ['\\', '%', '%1', '\\u00', 'n', '\\n', '%6']) {
+    for (const form of ['nanary/1', 'nanary\\/1', 'nanary%2F1']) assert.equal(scrub(before + form), before + SCRUBBED);
+  }
+});
+
+test('the token of a basic credential goes', () => {
+  const scrub = createScrubber(new Secret('canary?>'), { in: 'basic', user: 'admin' });
+  const token = Buffer.from('admin:canary?>').toString('base64');
+  assert.equal(scrub(`Basic ${token} and ${token.replaceAll('=', '%3D')}`), `Basic ${SCRUBBED} and ${SCRUBBED}`);
+});
+
+test('another key and everything that only resembles this one stays', () => {
+  const scrub = scrubOf('canary-old');
+  const text = '{"key":"canary-new","old":"canary-ol","x":"Canary-old","y":"canary-%6","z":"\\\\u0063"}';
+  assert.equal(scrub(text), text);
+});
+
+test('no text keeps the key, and a text without it is unchanged', () => {
+  const piece = fc.constantFrom('canary', '-', '%2d', '\\u002d', '1', '%31', 'c', '\\', '%', '"', 'é', 'canary-1');
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 10 }), (parts) => {
+      const text = parts.join('');
+      const scrubbed = scrubOf('canary-1')(text);
+      const meant = (form: string): string => form.replaceAll(/%2d|\\u002d/g, '-').replaceAll('%31', '1');
+      assert.ok(!meant(scrubbed).includes('canary-1'), text);
+      if (!meant(text).includes('canary-1')) assert.equal(scrubbed, text);
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('a key and an answer made to be slow are searched in linear time', () => {
+  const scrub = scrubOf(`${'a'.repeat(8000)}b`);
+  const answer = 'a'.repeat(1_000_000);
+  assert.equal(scrub(answer), answer);
+});
