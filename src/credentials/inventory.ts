@@ -80,3 +80,11 @@ export function orphansOf(
   }
   return orphans;
 }
+
+/**
+ * Keys that the provider still lists although their versions are called revoked. `revoked`: provider ids of those versions. Not yet a
+ * resurrection, since lists lag: each one is to be probed again, and an acceptance is the alarm.
+ */
+export function resurrectedOf(seen: readonly SeenKey[], revoked: ReadonlySet<string>): string[] {
+  return seen.map((key) => key.providerKeyId).filter((id) => revoked.has(id));
+}

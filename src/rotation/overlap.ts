@@ -108,7 +108,9 @@ export type OverlapEvent =
   | { readonly on: 'revoke-called' }
   | { readonly on: 'restarted' }
   | { readonly on: 'cancelled'; readonly reason: string }
-  | { readonly on: 'resumed' };
+  | { readonly on: 'resumed' }
+  /** The row no longer describes the world (a backup was restored): the run ends here, others clean up after it. */
+  | { readonly on: 'superseded'; readonly reason: string };
 
 export type Decision =
   | { readonly kind: 'act'; readonly effect: OverlapEffect; readonly journalFirst: boolean }
@@ -143,6 +145,11 @@ export function beginOverlap(old: Held, now: Instant): OverlapState {
     end: null,
     reason: null,
   };
+}
+
+/** The state in which a version is retired that another one has already replaced: after a restore, see credentials/recovery.ts. */
+export function beginRetirement(old: Held, current: Held, now: Instant): OverlapState {
+  return { ...beginOverlap(old, now), step: 'drain', fresh: current, promoted: true };
 }
 
 /** The next thing to do. Total: every state has an answer, and the same state at the same instant the same one. */
@@ -189,6 +196,10 @@ function act(effect: OverlapEffect, journalFirst: boolean): Decision {
 
 /** The state after an event. Total: an event that does not fit the state changes nothing. */
 export function evolve(state: OverlapState, event: OverlapEvent, now: Instant, policy: OverlapPolicy): OverlapState {
+  if (event.on === 'superseded') {
+    const isOver = state.end === 'rotated' || state.end === 'aborted';
+    return isOver ? state : finish({ ...state, undoing: event.reason }, 'aborted');
+  }
   if (event.on === 'resumed') {
     return state.end === 'blocked'
       ? { ...state, end: null, reason: null, failures: 0, revokes: 0, pause: null }

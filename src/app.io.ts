@@ -1,0 +1,303 @@
+// The composition root: configuration in, running parts out. Everything that lives as long as the process is made here and
+// handed down; nothing below reaches for it. The live state (rows, policy, injections) follows the control log here: a commit
+// moves it on before anybody is told that the commit happened.
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import type { Dispatcher } from 'undici';
+import { syncCatalogues } from './access/catalogues.ts';
+import { cutsOf } from './access/cuts.ts';
+import { createGuardian, type Guardian } from './access/guardian.io.ts';
+import { advancePolicy, type LiveCredential, type Policy, policyOf } from './access/policy.ts';
+import { compileInjection, type Injection } from './broker/inject.ts';
+import type { Snapshot } from './broker/plan.ts';
+import { type Config, providerSettings } from './config/config.ts';
+import type { CredentialRow, VersionRow } from './credentials/credential.ts';
+import { createLive, type Live } from './credentials/live.ts';
+import { createKeyRing, type KeyRing } from './credentials/ring.io.ts';
+import type { Database } from './database/database.ts';
+import { openPostgresqlDatabase } from './database/postgresql.io.ts';
+import { TABLE_OF } from './database/schema.ts';
+import { openSqliteDatabase } from './database/sqlite.io.ts';
+import { createPublisher, createSigners, type Publisher } from './ledger/checkpoints.io.ts';
+import type { Signer } from './ledger/note.ts';
+import { parseNetworks } from './model/address.ts';
+import { type ControlEvent, type ControlWrite, emptyRows, NOUNS, type Row, type Rows } from './model/change.ts';
+import type { Clock, Random } from './model/clock.ts';
+import type { Desk } from './model/desk.ts';
+import { allRows } from './model/desk.ts';
+import { Failure } from './model/failure.ts';
+import type { SettingRow } from './model/setting.ts';
+import { createCall } from './net/call.io.ts';
+import { createDialer, type Dialer } from './net/dial.io.ts';
+import { createGuard, createResolver } from './net/resolve.io.ts';
+import * as registry from './providers/index.ts';
+import type { Call, Kind, Provider, ProviderSettings } from './providers/provider.ts';
+import { TABLES } from './tables.ts';
+import { cipher, machineRandom } from './vault/cipher.io.ts';
+import type { EnvelopeContext } from './vault/context.ts';
+import type { KekRow } from './vault/kek.ts';
+import { createVault, type Vault } from './vault/vault.io.ts';
+
+export const VERSION = '0.1.0';
+
+export const machineClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+
+/** What runs: the parts that commands, routes and workers are given pieces of. */
+export interface App extends Desk {
+  readonly config: Config;
+  readonly database: Database;
+  readonly policy: Policy;
+  readonly vault: Vault;
+  readonly ring: KeyRing;
+  readonly live: Live;
+  readonly guardian: Guardian;
+  readonly instance: string;
+  readonly providers: ReadonlyMap<string, Provider>;
+  readonly injections: ReadonlyMap<string, Injection>;
+  /** The log's signers; null while sealed. */
+  readonly signers: Record<'control' | 'use', Signer> | null;
+  snapshot(): Snapshot;
+  /** The kind of a credential. Throws `not-found` where this program has no such provider or kind. */
+  kindOf(credential: CredentialRow): { provider: Provider; kind: Kind };
+  callFor(credential: Pick<CredentialRow, 'provider' | 'origin'>): Call;
+  dispatcherFor(credential: LiveCredential): Dispatcher;
+  /** Opens a version and makes it usable by the broker. */
+  arm(credential: CredentialRow, version: VersionRow): Promise<void>;
+  /** After the vault was unsealed: loads the log's key and the current versions' keys. */
+  wake(): Promise<void>;
+  /** Forgets every key; the broker answers 503 from the next request on. */
+  sleep(): void;
+  /** Publishes checkpoints now. Throws `sealed` while the log's key is not at hand. */
+  publish(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly onLost: (why: string) => void;
+}
+
+/** Where the ledger's signing key is bound to: an envelope like any other, of a credential that nobody can grant. */
+export function signingKeyContext(instance: string): EnvelopeContext {
+  return {
+    space: 'default',
+    environment: 'ledger',
+    credential: 'ledger',
+    version: 'signing-key',
+    purpose: 'sign',
+    destination: { origin: `claviger:${instance}`, places: [] },
+  };
+}
+export const SIGNING_KEY_BLOB = 'ledger-signing-key';
+
+async function loadRows(database: Database): Promise<Rows> {
+  const rows = emptyRows();
+  for (const noun of NOUNS) {
+    const found = await database.read.selectFrom(TABLE_OF[noun]).select(['id', 'row']).where('live', '=', 1).execute();
+    const table = rows.get(noun)!;
+    for (const { id, row } of found) table.set(id, JSON.parse(row) as Row);
+  }
+  return rows;
+}
+
+async function openDatabase(
+  config: Config,
+  hooks: { committed: (events: readonly ControlEvent[], size: number) => void; onLost: (why: string) => void },
+  readSecret: (source: { env: string } | { file: string } | { command: readonly string[] }) => Promise<string>,
+): Promise<Database> {
+  const common = { tables: TABLES, cutsOf, ...hooks };
+  if (config.database.kind === 'sqlite') {
+    return openSqliteDatabase({ file: path.join(config.dataDirectory, 'claviger.db'), ...common });
+  }
+  return openPostgresqlDatabase({ url: await readSecret(config.database.url), ...common });
+}
+
+/** Opens everything but the listeners. The vault is sealed until `vault.unseal` and `wake`. */
+export async function createApp(
+  options: AppOptions,
+  readSecret: (source: { env: string } | { file: string } | { command: readonly string[] }) => Promise<string>,
+): Promise<App> {
+  const { config } = options;
+  const clock = options.clock ?? machineClock;
+  const random = options.random ?? machineRandom;
+  let rows: Rows = emptyRows();
+  let policy: Policy | null = null;
+  const live = createLive();
+  const injections = new Map<string, Injection>();
+  let asOf = 0;
+
+  function committed(events: readonly ControlEvent[], size: number): void {
+    asOf = size;
+    // The database has checked that each image follows its row: here it only takes its place, or leaves where it is history.
+    for (const { noun, row } of events.flatMap((event) => event.rows)) {
+      if (TABLES[noun].isLive(row as never)) rows.get(noun)!.set(row.id, row);
+      else rows.get(noun)!.delete(row.id);
+    }
+    if (policy !== null) advancePolicy(policy, events, size);
+    for (const event of events) endAccess(event);
+  }
+
+  function endAccess(event: ControlEvent): void {
+    const ids = cutsOf(event).filter((id) => !mayFinish(id, event));
+    if (ids.length > 0) live.cut(new Set(ids), 'access ended');
+    for (const { noun, row } of event.rows) {
+      if (noun === 'version' && (row as VersionRow).state === 'revoked') injections.delete(row.id);
+    }
+  }
+
+  /** Whether the credential's policy lets open streams finish; a compromise never does. */
+  function mayFinish(id: string, event: ControlEvent): boolean {
+    const version = policy?.versions.get(id);
+    if (version === undefined || version.reason === 'compromised') return false;
+    const credential = rows.get('credential')?.get(version.credentialId) as CredentialRow | undefined;
+    return credential?.policy.openStreams === 'finish' && event.detail['reason'] !== 'compromised';
+  }
+
+  const database = await openDatabase(config, { committed, onLost: options.onLost }, readSecret);
+  rows = await loadRows(database);
+  asOf = database.startSizes.control;
+  const livePolicy = policyOf(rows, asOf);
+  policy = livePolicy;
+
+  const setting = allRows<SettingRow>(rows, 'setting').find((row) => row.name === 'instance');
+  if (setting === undefined) {
+    await database.end();
+    throw new Failure('invalid', 'this database was not initialised: run `claviger init`');
+  }
+  const instance = String((setting.value as { id: string }).id);
+  const vault = createVault({ cipher, random });
+  const ring = createKeyRing(vault, database.read);
+  const providers = new Map<string, Provider>(Object.values(registry).map((provider) => [provider.name, provider]));
+  const dialer: Dialer = createDialer({
+    guard: createGuard(createResolver({ clock })),
+    connectionsMax: 256,
+    headersTimeoutMs: config.limits.upstreamHeadersSeconds * 1000,
+    bodyTimeoutMs: config.limits.upstreamSilenceSeconds * 1000,
+  });
+  const trustedProxies = parseNetworks(config.trustedProxies, '/trustedProxies');
+  const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+  const settingsOf = new Map<string, ProviderSettings>();
+  let signers: Record<'control' | 'use', Signer> | null = null;
+  let publisher: Publisher | null = null;
+
+  function settingsFor(provider: string, origin: string): ProviderSettings {
+    const key = `${provider} ${origin}`;
+    let settings = settingsOf.get(key);
+    if (settings === undefined) {
+      settings = { ...providerSettings(config, provider, origin), origin };
+      settingsOf.set(key, settings);
+    }
+    return settings;
+  }
+
+  const guardian = createGuardian({
+    admit: (entry, decidedOn, done) => database.admit(entry, decidedOn, done),
+    now: () => clock.now(),
+    epoch: database.epoch,
+    asOf: () => asOf,
+  });
+
+  async function publish(): Promise<void> {
+    if (publisher === null) throw new Failure('sealed', 'the ledger cannot be signed while the vault is sealed');
+    publisher.publish(await database.heads());
+  }
+  const publishing = setInterval(() => {
+    if (publisher !== null) publish().catch(() => {});
+  }, config.checkpointSeconds * 1000);
+  publishing.unref();
+  const expiring = setInterval(() => live.cutExpired(clock.now()), 250);
+  expiring.unref();
+
+  const app: App = {
+    config,
+    clock,
+    random,
+    rows,
+    database,
+    policy: livePolicy,
+    vault,
+    ring,
+    live,
+    guardian,
+    instance,
+    providers,
+    injections,
+    get signers() {
+      return signers;
+    },
+    snapshot: () => ({ policy: livePolicy, injections, hash, trustedProxies }),
+    async write(write: ControlWrite) {
+      if (write.checkpoint === true && publisher === null) {
+        throw new Failure('sealed', 'this step needs a signed checkpoint, and the vault is sealed');
+      }
+      const written = await database.write(write);
+      if (written.heads !== null) publisher?.publish(written.heads);
+      return written;
+    },
+    kindOf(credential) {
+      const provider = providers.get(credential.provider);
+      const kind = provider?.kinds.find((one) => one.name === credential.kind);
+      if (provider === undefined || kind === undefined) {
+        throw new Failure('not-found', `this program has no provider kind ${credential.provider}/${credential.kind}`);
+      }
+      return { provider, kind };
+    },
+    callFor(credential) {
+      const settings = settingsFor(credential.provider, credential.origin);
+      return createCall({ dispatcherFor: dialer.dispatcherFor, settings, clock, version: VERSION });
+    },
+    dispatcherFor(credential) {
+      const { provider, origin } = credential.row;
+      return dialer.dispatcherFor(origin, settingsFor(provider, origin));
+    },
+    async arm(credential, version) {
+      const parts = await ring.open(credential, version);
+      const key = parts['key'] ?? Object.values(parts)[0];
+      if (key === undefined) throw new Failure('corrupt', 'a version without parts');
+      injections.set(version.id, compileInjection(credential.places, key));
+    },
+    async wake() {
+      const row = await database.read
+        .selectFrom('blobs')
+        .select('value')
+        .where('kind', '=', 'envelope')
+        .where('id', '=', SIGNING_KEY_BLOB)
+        .executeTakeFirst();
+      if (row === undefined) throw new Failure('corrupt', 'the ledger has no signing key');
+      const parts = vault.openParts(signingKeyContext(instance), row.value);
+      signers = createSigners(instance, parts['key']!);
+      publisher = createPublisher(path.join(config.dataDirectory, 'ledger'), signers);
+      for (const credential of livePolicy.credentials.values()) {
+        if (credential.current !== null && credential.row.purpose === 'lend')
+          await app.arm(credential.row, credential.current);
+      }
+      await syncCatalogues(app, providers.values());
+    },
+    sleep() {
+      vault.seal();
+      ring.clear();
+      injections.clear();
+      signers = null;
+      publisher = null;
+    },
+    publish,
+    async stop() {
+      clearInterval(publishing);
+      clearInterval(expiring);
+      guardian.stop();
+      await database.idle();
+      if (publisher !== null) await publish().catch(() => {});
+      await database.end();
+      await dialer.close();
+      app.sleep();
+    },
+  };
+  return app;
+}
+
+/** KEK rows, in the order of their versions. */
+export function kekRows(rows: Rows): KekRow[] {
+  return allRows<KekRow>(rows, 'kek').sort((a, b) => a.version - b.version);
+}

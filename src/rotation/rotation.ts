@@ -1,0 +1,34 @@
+// The row of a rotation: the protocol's state is the truth, the journal (the control log) its evidence. Policy, settings and
+// protocol version are pinned here when the rotation is requested.
+import type { RevocationReason } from '../credentials/credential.ts';
+import type { RefusalRecord } from '../credentials/probing.ts';
+import type { Row } from '../model/change.ts';
+import type { UtcMs } from '../model/clock.ts';
+import type { OverlapState } from './overlap.ts';
+import type { OverlapPolicy } from './policy.ts';
+
+export interface RotationRow extends Row {
+  readonly credentialId: string;
+  readonly trigger: 'schedule' | 'operator' | 'compromise';
+  /** Why the old version goes, for its certificate. */
+  readonly reason: RevocationReason;
+  readonly requestedAt: UtcMs;
+  readonly endedAt: UtcMs | null;
+  /** Settings of the credential when it was requested: what is minted is never wider. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly policy: OverlapPolicy;
+  readonly state: OverlapState;
+  /** Refusals of the version under proof, since its last revoke call or acceptance. */
+  readonly refusals: readonly RefusalRecord[];
+  /** When the provider was last asked to revoke the version under proof. */
+  readonly revokeCalledAt: UtcMs | null;
+  /** What the last failure was, for people. */
+  readonly lastProblem: string | null;
+}
+
+export const rotationTable = {
+  /** One running rotation for each credential, whoever asks. */
+  naturalKey: (row: RotationRow) => (row.endedAt === null ? row.credentialId : null),
+  parent: (row: RotationRow) => row.credentialId,
+  isLive: (row: RotationRow) => row.endedAt === null,
+};

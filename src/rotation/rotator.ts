@@ -1,0 +1,23 @@
+// What the rest of the house may ask of the rotation engine. The engine itself is rotator.io.ts.
+import type { RevocationReason } from '../credentials/credential.ts';
+import type { Actor } from '../model/change.ts';
+import type { RotationRow } from './rotation.ts';
+
+export interface RotationRequest {
+  readonly credentialId: string;
+  readonly trigger: RotationRow['trigger'];
+  readonly reason: RevocationReason;
+  readonly actor: Actor;
+}
+
+export interface Rotator {
+  /**
+   * Requests a rotation and returns its row; it goes on by itself. Throws `conflict` where one is running for this credential,
+   * `invalid` where its kind cannot be rotated by API or it has no issuer, `sealed` while sealed.
+   */
+  request(request: RotationRequest): Promise<RotationRow>;
+  /** Undoes a rotation that has not reached its pivot. Throws `conflict` where it has, `not-found` where none runs. */
+  cancel(rotationId: string, reason: string, actor: Actor): Promise<RotationRow>;
+  /** Lets a blocked rotation go on. */
+  resume(rotationId: string, actor: Actor): Promise<RotationRow>;
+}
