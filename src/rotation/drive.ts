@@ -39,11 +39,16 @@ const JOURNAL_TRIES = 12;
 export function* drive(start: OverlapState, policy: OverlapPolicy, from: Instant): Generator<Ask, DriveEnd, Answer> {
   let state = start;
   let now = from;
+  // A command that came while an outcome was still being written: it is next.
+  let command: OverlapEvent | null = null;
   for (;;) {
     const next = decide(state, now, policy);
     if (next.kind === 'finished') return 'finished';
     let event: OverlapEvent;
-    if (next.kind === 'wait') {
+    if (command !== null) {
+      event = command;
+      command = null;
+    } else if (next.kind === 'wait') {
       const woken: Answer = yield { ask: 'wait', ms: next.ms };
       now = woken.now;
       if (woken.event === null) continue;
@@ -67,7 +72,11 @@ export function* drive(start: OverlapState, policy: OverlapPolicy, from: Instant
     if (isMaterial(state, after)) {
       let written: Answer = yield { ask: 'journal', before: state, after, event };
       for (let tries = 1; written.journal === 'failed' && tries < JOURNAL_TRIES; tries++) {
-        yield { ask: 'wait', ms: Math.min(policy.retryMaxMs, policy.retryMinMs * 2 ** Math.min(tries, 10)) };
+        const woken: Answer = yield {
+          ask: 'wait',
+          ms: Math.min(policy.retryMaxMs, policy.retryMinMs * 2 ** Math.min(tries, 10)),
+        };
+        command ??= woken.event;
         written = yield { ask: 'journal', before: state, after, event };
       }
       now = written.now;

@@ -2,10 +2,12 @@
 // way its state changes, `decide` says what to do next. The state row is the truth; it is written after every change.
 //
 //   issue ─► verify ─► promote ─► drain ─► cover ─► confirm ─► revoke ─► prove ─► sweep ─► rotated
-//     │ ▲       │ dead on arrival: revoke and prove the new key, then issue again   ▲ └ alive: revoke again
-//     ▼ │       └─ undo (before the pivot): [demote ─► drain] revoke the new key, prove, sweep ─► aborted
-//   reconcile      the pivot is the first revoke call of the old key; after it, forward only
+//     │ ▲       │ dead on arrival: undo, then issue again   ▲          ▲ └ alive: revoke again
+//     ▼ │       └─ undo (before the pivot): confirm the old key, [demote ─► drain ─► confirm it again,]
+//   reconcile      revoke the new key, prove, sweep ─► aborted
+//                  the pivot is the first revoke call of the old key; after it, forward only
 //
+// No key is revoked, forwards or backwards, unless the key that stays was accepted less than CONFIRMED_FOR_MS before, in this boot.
 // Storing is part of `issued`: the shell commits the new version's envelope and the event in one transaction, so there is no
 // state in which a key is known but its bytes are not. What a crash leaves behind: an `intent` without an outcome. For `issue` it means
 // that a key may exist whose bytes are gone (reconcile finds it by its label and deletes it); for `revoke` and `discard` the call is repeated.
@@ -106,7 +108,8 @@ export type OverlapEvent =
   | { readonly on: 'covered'; readonly by: 'copy' | 'none' }
   | { readonly on: 'cover-failed' }
   | { readonly on: 'revoke-called' }
-  | { readonly on: 'restarted' }
+  /** The confirmation is too old to revoke anything on its strength. */
+  | { readonly on: 'lapsed' }
   | { readonly on: 'cancelled'; readonly reason: string }
   | { readonly on: 'resumed' }
   /** The row no longer describes the world (a backup was restored): the run ends here, others clean up after it. */
@@ -158,9 +161,9 @@ export function decide(state: OverlapState, now: Instant, policy: OverlapPolicy)
   if (state.step === 'issue' && state.intent) return { kind: 'note', event: { on: 'issue-ambiguous' } };
   if (state.step === 'promote') return { kind: 'note', event: { on: 'promoted' } };
   if (state.step === 'demote') return { kind: 'note', event: { on: 'demoted' } };
-  // What was confirmed before a restart may be long ago: look again before the step that cannot be undone.
-  if (state.step === 'revoke' && state.target === 'old' && !state.pivoted && state.since.boot !== now.boot) {
-    return { kind: 'note', event: { on: 'restarted' } };
+  // What was confirmed before a restart, or before the store was down, may be long ago: look again before a key is revoked.
+  if (state.step === 'revoke' && isUncalled(state) && isLapsed(state.since, now)) {
+    return { kind: 'note', event: { on: 'lapsed' } };
   }
   if (state.pause !== null) {
     const left = state.pause.ms - elapsedMs(state.pause.from, now);
@@ -174,8 +177,9 @@ export function decide(state: OverlapState, now: Instant, policy: OverlapPolicy)
       if (state.orphans.length > 0) return act({ do: 'discard', providerKeyId: state.orphans[0]! }, true);
       return act({ do: 'list' }, false);
     case 'verify':
-    case 'confirm':
       return act({ do: 'probe', which: 'fresh' }, false);
+    case 'confirm':
+      return act({ do: 'probe', which: state.target === 'old' ? 'fresh' : 'old' }, false);
     case 'drain':
       return act({ do: 'observe', which: state.target }, false);
     case 'cover':
@@ -190,6 +194,18 @@ export function decide(state: OverlapState, now: Instant, policy: OverlapPolicy)
   }
 }
 
+/** How long an acceptance of the key that stays is good for. */
+const CONFIRMED_FOR_MS = 60_000;
+
+function isLapsed(since: Instant, now: Instant): boolean {
+  return since.boot !== now.boot || elapsedMs(since, now) > CONFIRMED_FOR_MS;
+}
+
+/** Whether no revoke call of the target can have been made yet. */
+function isUncalled(state: OverlapState): boolean {
+  return state.target === 'old' ? !state.pivoted : !state.intent && state.revokes === 0;
+}
+
 function act(effect: OverlapEffect, journalFirst: boolean): Decision {
   return { kind: 'act', effect, journalFirst };
 }
@@ -200,16 +216,12 @@ export function evolve(state: OverlapState, event: OverlapEvent, now: Instant, p
     const isOver = state.end === 'rotated' || state.end === 'aborted';
     return isOver ? state : finish({ ...state, undoing: event.reason }, 'aborted');
   }
-  if (event.on === 'resumed') {
-    return state.end === 'blocked'
-      ? { ...state, end: null, reason: null, failures: 0, revokes: 0, pause: null }
-      : state;
-  }
+  if (event.on === 'resumed') return state.end === 'blocked' ? resume(state, now, policy) : state;
   if (state.end !== null) return state;
   if (event.on === 'cancelled') {
-    return state.pivoted || state.undoing !== null
-      ? state
-      : undo({ ...state, intent: state.intent }, event.reason, now);
+    // While a key that was dead on arrival is cleared away, a cancel means that no other one is issued.
+    if (state.undoing === DEAD_ON_ARRIVAL) return { ...state, undoing: event.reason };
+    return state.pivoted || state.undoing !== null ? state : undo(state, event.reason, now);
   }
   if (event.on === 'begun') return begin(state);
   switch (state.step) {
@@ -232,7 +244,7 @@ export function evolve(state: OverlapState, event: OverlapEvent, now: Instant, p
     case 'confirm':
       return event.on === 'probed' ? afterConfirm(state, event.verdict, now, policy) : state;
     case 'revoke':
-      if (event.on === 'restarted') return enter(state, 'drain', now);
+      if (event.on === 'lapsed') return enter(state, state.target === 'old' ? 'drain' : 'confirm', now);
       return event.on === 'revoke-called'
         ? enter({ ...state, revokes: state.revokes + 1, death: NO_EVIDENCE }, 'prove', now)
         : state;
@@ -271,8 +283,14 @@ function undo(state: OverlapState, reason: string, now: Instant): OverlapState {
   const undoing = { ...state, undoing: reason };
   // A create that was begun may still make a key: find it before the end.
   if (state.fresh === null) return enter(undoing, 'sweep', now);
-  if (state.promoted) return enter(undoing, 'demote', now);
-  return enter({ ...undoing, target: 'fresh', revokes: 0 }, 'revoke', now);
+  return enter({ ...undoing, target: 'fresh' }, 'confirm', now);
+}
+
+/** A person has looked and says go on, with every brake released once. Where undoing found the old key dead, it is given up. */
+function resume(state: OverlapState, now: Instant, policy: OverlapPolicy): OverlapState {
+  const resumed = { ...state, end: null, reason: null, failures: 0, revokes: 0, discards: 0, pause: null };
+  if (state.step !== 'confirm' || state.target !== 'fresh' || state.dead < policy.verifyDead) return resumed;
+  return enter({ ...resumed, undoing: null, target: 'old' }, state.promoted ? 'drain' : 'verify', now);
 }
 
 function afterIssue(state: OverlapState, event: OverlapEvent, now: Instant, policy: OverlapPolicy): OverlapState {
@@ -295,10 +313,9 @@ function afterList(state: OverlapState, event: OverlapEvent, now: Instant, polic
   switch (event.on) {
     case 'listed':
       if (event.orphans.length > 0) {
-        if (state.discards + event.orphans.length > policy.discardsMax) {
-          return { ...state, end: 'blocked', reason: 'more keys of this rotation than it may delete by itself' };
-        }
-        return { ...state, orphans: event.orphans };
+        const orphans = event.orphans.slice(0, Math.max(0, policy.discardsMax - state.discards));
+        if (orphans.length > 0) return { ...state, orphans };
+        return { ...state, end: 'blocked', reason: 'more keys of this rotation than it may delete by itself' };
       }
       return afterClean(state, now, policy);
     case 'list-impossible':
@@ -341,7 +358,8 @@ function afterVerify(
   return pauseFor({ ...state, alive, dead, failures: 0 }, policy.verifySpacingMs, now);
 }
 
-const DEAD_ON_ARRIVAL = 'the new key was dead on arrival';
+/** Undoing for this reason alone leads to another try. */
+export const DEAD_ON_ARRIVAL = 'the new key was dead on arrival';
 
 function afterObservation(
   state: OverlapState,
@@ -350,7 +368,7 @@ function afterObservation(
   policy: OverlapPolicy,
 ): OverlapState {
   if (seen.known && seen.inFlight === 0 && seen.idleMs >= policy.quietMs) {
-    return state.target === 'old' ? enter(state, 'cover', now) : enter({ ...state, revokes: 0 }, 'revoke', now);
+    return enter(state, state.target === 'old' ? 'cover' : 'confirm', now);
   }
   const overdue = state.overdue || elapsedMs(state.since, now) >= policy.drainMaxMs;
   const quietLeft = seen.known && seen.inFlight === 0 ? policy.quietMs - seen.idleMs : policy.drainPollMs;
@@ -363,10 +381,16 @@ function afterConfirm(
   now: Instant,
   policy: OverlapPolicy,
 ): OverlapState {
-  if (seen === 'alive') return enter({ ...state, revokes: 0 }, 'revoke', now);
-  if (seen === 'unknown') return retry(state, now, policy, 'the new key can be neither confirmed nor refused');
+  if (seen === 'alive') {
+    if (state.target === 'fresh' && state.promoted) return enter(state, 'demote', now);
+    return enter({ ...state, revokes: 0 }, 'revoke', now);
+  }
+  if (seen === 'unknown') return retry(state, now, policy, 'the key that stays can be neither confirmed nor refused');
   const dead = state.dead + 1;
-  if (dead >= policy.verifyDead) return undo(state, 'the new key died before the old one was revoked', now);
+  if (dead >= policy.verifyDead) {
+    if (state.target === 'old') return undo(state, 'the new key died before the old one was revoked', now);
+    return { ...state, dead, end: 'blocked', reason: 'the old key is dead: there is nothing to go back to' };
+  }
   return pauseFor({ ...state, dead, failures: 0 }, policy.verifySpacingMs, now);
 }
 

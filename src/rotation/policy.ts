@@ -48,3 +48,16 @@ export function defaultOverlapPolicy(propagationMs: number): OverlapPolicy {
     discardsMax: 16,
   };
 }
+
+/** The policy that a rotation of this credential is pinned to. */
+export function overlapPolicyFor(
+  kind: { readonly propagationMs: number },
+  settings: { readonly quietSeconds: number | null; readonly drainMaxSeconds: number | null },
+): OverlapPolicy {
+  const base = defaultOverlapPolicy(kind.propagationMs);
+  return {
+    ...base,
+    quietMs: settings.quietSeconds === null ? base.quietMs : settings.quietSeconds * 1000,
+    drainMaxMs: settings.drainMaxSeconds === null ? base.drainMaxMs : settings.drainMaxSeconds * 1000,
+  };
+}

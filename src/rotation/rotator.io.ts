@@ -1,0 +1,349 @@
+// The rotation engine: answers the protocol's shell (drive.ts) with a database and a provider. One loop for each running
+// rotation, bounded in number; everything it knows it can read again from the row, so a crash at any point is a resumption.
+import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
+import type { RefusalRecord } from '../credentials/probing.ts';
+import type { Actor, Blob, ControlWrite, Row, RowImage } from '../model/change.ts';
+import type { Desk } from '../model/desk.ts';
+import { allRows, findRow, getRow } from '../model/desk.ts';
+import { Failure } from '../model/failure.ts';
+import { newId } from '../model/id.ts';
+import type { Instant } from '../model/instant.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { Secret } from '../model/secret.ts';
+import type { Kind } from '../providers/provider.ts';
+import { type Answer, drive } from './drive.ts';
+import { type Brought, type EffectTools, perform, type Scene } from './effects.ts';
+import { beginOverlap, evolve, type OverlapEvent, type OverlapState } from './overlap.ts';
+import { overlapPolicyFor } from './policy.ts';
+import { recordStep } from './record.ts';
+import type { RotationRow } from './rotation.ts';
+import type { RotationRequest, Rotator } from './rotator.ts';
+
+export interface RotatorOptions extends EffectTools {
+  readonly desk: Desk;
+  readonly fence: number;
+  readonly kindOf: (credential: CredentialRow) => { kind: Kind };
+  /** Seals the parts of a new version and keeps them at hand. */
+  readonly seal: (
+    credential: CredentialRow,
+    versionId: string,
+    parts: Readonly<Record<string, Secret>>,
+  ) => { bytes: Uint8Array; digest: string };
+  /** Makes a version usable by the broker; before it is promoted. */
+  readonly arm: (credential: CredentialRow, version: VersionRow) => Promise<void>;
+  /** The certificate row for a proven death. */
+  readonly certify: (facts: {
+    credential: CredentialRow;
+    version: VersionRow;
+    row: RotationRow;
+    refusals: readonly RefusalRecord[];
+    actor: Actor;
+  }) => Row;
+  readonly isSealed: () => boolean;
+  /** Brake: rotations that run at once. */
+  readonly atOnce: number;
+  readonly report: (message: string, fields: JsonObject) => void;
+}
+
+export interface RunningRotator extends Rotator {
+  /** Takes up every rotation that has not ended. Call after start and after an unseal. */
+  takeUp(): void;
+  /** Leaves every rotation where its row says it is. */
+  stop(): Promise<void>;
+}
+
+const ACTOR = 'system:rotator';
+/** Before a row is read again after a conflict or a failing database. */
+const RELOAD_MS = 1_000;
+
+interface Run {
+  /** Wakes the loop with a command, and settles when the command is journaled. */
+  command: ((event: OverlapEvent) => void) | null;
+  readonly ended: Promise<void>;
+}
+
+export function createRotator(options: RotatorOptions): RunningRotator {
+  const { desk } = options;
+  const runs = new Map<string, Run>();
+  const waiting: string[] = [];
+  let stopping = false;
+
+  const instant = (): Instant => ({ boot: options.fence, mono: options.mono() });
+
+  function scene(row: RotationRow): Scene {
+    const credential = getRow<CredentialRow>(desk.rows, 'credential', row.credentialId);
+    const issuerCredential = findRow<CredentialRow>(desk.rows, 'credential', credential.issuerId ?? '');
+    const issuerVersion = allRows<VersionRow>(desk.rows, 'version').find(
+      (version) => version.credentialId === issuerCredential?.id && version.state === 'current',
+    );
+    if (issuerCredential === null || issuerVersion === undefined) {
+      throw new Failure('invalid', 'the credential has no issuer with a usable key');
+    }
+    return {
+      row,
+      credential,
+      kind: options.kindOf(credential).kind,
+      issuer: { credential: issuerCredential, version: issuerVersion },
+      versions: versionsOf(credential.id),
+    };
+  }
+
+  function versionsOf(credentialId: string): VersionRow[] {
+    return allRows<VersionRow>(desk.rows, 'version').filter((version) => version.credentialId === credentialId);
+  }
+
+  function current(rotationId: string): RotationRow | null {
+    return findRow<RotationRow>(desk.rows, 'rotation', rotationId);
+  }
+
+  function start(rotationId: string): void {
+    if (stopping || runs.has(rotationId)) return;
+    if (runs.size >= options.atOnce) {
+      if (!waiting.includes(rotationId)) waiting.push(rotationId);
+      return;
+    }
+    const run: { command: Run['command']; ended: Promise<void> } = { command: null, ended: Promise.resolve() };
+    runs.set(rotationId, run);
+    run.ended = loop(rotationId, run)
+      .catch((error: unknown) => {
+        const code = Failure.is(error) ? error.code : 'error';
+        options.report('rotation.stopped', {
+          rotation: rotationId,
+          code,
+          message: error instanceof Error ? error.message : '',
+        });
+      })
+      .finally(() => {
+        runs.delete(rotationId);
+        const next = waiting.shift();
+        if (next !== undefined) start(next);
+      });
+  }
+
+  async function loop(rotationId: string, run: { command: Run['command'] }): Promise<void> {
+    while (!stopping) {
+      const row = current(rotationId);
+      if (row === null || row.endedAt !== null || row.state.end === 'blocked') return;
+      if (options.isSealed()) return;
+      const end = await once(row, run);
+      if (end === 'finished') return;
+      await pause(RELOAD_MS, run);
+    }
+  }
+
+  /** Drives from one reading of the row until it is finished or must be read again. */
+  async function once(row: RotationRow, run: { command: Run['command'] }): Promise<'finished' | 'reload'> {
+    const steps = drive(row.state, row.policy, instant());
+    let last: Brought | null = null;
+    let step = steps.next();
+    while (!step.done) {
+      if (stopping) return 'reload';
+      const ask = step.value;
+      let answer: Answer;
+      if (ask.ask === 'wait') answer = { now: instant(), event: await pause(ask.ms, run), journal: null };
+      else if (ask.ask === 'act') {
+        const now = current(row.id);
+        if (now === null) return 'reload';
+        last = await perform(ask.effect, now.state, scene(now), options);
+        answer = { now: instant(), event: last.event, journal: null };
+      } else {
+        const written = await journal(row.id, ask, last);
+        answer = { now: instant(), event: null, journal: written };
+      }
+      step = steps.next(answer);
+    }
+    return step.value;
+  }
+
+  /** Sleeps, or returns sooner with a command. */
+  function pause(ms: number, run: { command: Run['command'] }): Promise<OverlapEvent | null> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        run.command = null;
+        resolve(null);
+      }, ms);
+      run.command = (event) => {
+        clearTimeout(timer);
+        run.command = null;
+        resolve(event);
+      };
+    });
+  }
+
+  async function journal(
+    rotationId: string,
+    ask: { before: OverlapState; after: OverlapState; event: OverlapEvent },
+    last: Brought | null,
+  ): Promise<'done' | 'conflict' | 'failed'> {
+    const row = current(rotationId);
+    // A command, or our own write whose answer was lost, may have moved the row: then it is read again.
+    if (row === null || row.state !== ask.before) {
+      if (row === null || !sameState(row.state, ask.before)) return 'conflict';
+    }
+    try {
+      await desk.write(await stepWrite(row, ask, last, ACTOR));
+      return 'done';
+    } catch (error) {
+      if (Failure.is(error, 'conflict')) return 'conflict';
+      if (Failure.is(error, 'unavailable') || Failure.is(error, 'sealed')) return 'failed';
+      throw error;
+    }
+  }
+
+  async function stepWrite(
+    row: RotationRow,
+    ask: { after: OverlapState; event: OverlapEvent },
+    last: Brought | null,
+    actor: Actor,
+  ): Promise<ControlWrite> {
+    const credential = getRow<CredentialRow>(desk.rows, 'credential', row.credentialId);
+    const versions = versionsOf(credential.id);
+    const about = last !== null && last.event === ask.event ? last : null;
+    const blobs: Blob[] = [];
+    let envelopeDigest: string | null = null;
+    if (ask.event.on === 'issued' && about?.parts !== undefined && about.parts !== null) {
+      const sealed = options.seal(credential, ask.event.versionId, about.parts);
+      blobs.push({ kind: 'envelope', id: ask.event.versionId, value: sealed.bytes });
+      envelopeDigest = sealed.digest;
+    }
+    const step = recordStep({
+      instance: options.instance,
+      at: desk.clock.now(),
+      actor,
+      row,
+      after: ask.after,
+      event: ask.event,
+      detail: about?.detail ?? {},
+      bracketed: about?.bracketed ?? null,
+      credential,
+      versions,
+      envelopeDigest,
+    });
+    if (ask.event.on === 'promoted' || ask.event.on === 'demoted')
+      await armNext(credential, versions, row, ask.event.on);
+    let rows: readonly RowImage[] = step.event.rows;
+    if (step.proven !== null) rows = withCertificate(rows, step.proven, step.row, credential, row);
+    return { events: [{ ...step.event, rows }], blobs, checkpoint: step.checkpoint };
+  }
+
+  async function armNext(
+    credential: CredentialRow,
+    versions: readonly VersionRow[],
+    row: RotationRow,
+    on: 'promoted' | 'demoted',
+  ): Promise<void> {
+    const id = on === 'promoted' ? row.state.fresh?.versionId : row.state.old.versionId;
+    const version = versions.find((one) => one.id === id);
+    if (version !== undefined && credential.purpose === 'lend') await options.arm(credential, version);
+  }
+
+  function withCertificate(
+    rows: readonly RowImage[],
+    proven: VersionRow,
+    next: RotationRow,
+    credential: CredentialRow,
+    before: RotationRow,
+  ): readonly RowImage[] {
+    const certificate = options.certify({
+      credential,
+      version: proven,
+      row: before,
+      refusals: next.refusals,
+      actor: ACTOR,
+    });
+    return [
+      ...rows.map((image) =>
+        image.noun === 'version' && image.row.id === proven.id
+          ? { noun: image.noun, row: { ...image.row, certificateId: certificate.id } as Row }
+          : image,
+      ),
+      { noun: 'certificate', row: certificate },
+    ];
+  }
+
+  /** Gives a command to the loop, or, where none runs, writes its step directly. */
+  async function command(rotationId: string, event: OverlapEvent, actor: Actor): Promise<RotationRow> {
+    const row = getRow<RotationRow>(desk.rows, 'rotation', rotationId);
+    const after = evolve(row.state, event, instant(), row.policy);
+    if (after === row.state) throw new Failure('conflict', 'the rotation is past the point where this is possible');
+    await desk.write(await stepWrite(row, { after, event }, null, actor));
+    // A loop that was waiting reads the row again: what it knew is no longer so.
+    runs.get(rotationId)?.command?.({ on: 'resumed' });
+    start(rotationId);
+    return current(rotationId) ?? { ...row, state: after };
+  }
+
+  async function request(asked: RotationRequest): Promise<RotationRow> {
+    const credential = getRow<CredentialRow>(desk.rows, 'credential', asked.credentialId);
+    const { kind } = options.kindOf(credential);
+    if (options.isSealed()) throw new Failure('sealed', 'the vault is sealed');
+    if (credential.retiredAt !== null) throw new Failure('invalid', 'the credential is decommissioned');
+    if (kind.rotation !== 'overlap' || kind.issue === null || kind.revoke === null) {
+      throw new Failure('invalid', `a ${kind.title} cannot be rotated by the provider's API`);
+    }
+    const old = versionsOf(credential.id).find((version) => version.state === 'current');
+    if (old === undefined) throw new Failure('invalid', 'the credential has no current version to rotate');
+    if (old.providerKeyId === null) {
+      throw new Failure('invalid', "the provider's id of the current key is not known: identify the credential first");
+    }
+    const at = desk.clock.now();
+    const row: RotationRow = {
+      id: newId('rotation', at, desk.random),
+      rowVersion: 1,
+      credentialId: credential.id,
+      trigger: asked.trigger,
+      reason: asked.reason,
+      requestedAt: at,
+      endedAt: null,
+      settings: credential.settings,
+      policy: overlapPolicyFor(kind, credential.policy),
+      state: beginOverlap({ versionId: old.id, providerKeyId: old.providerKeyId }, instant()),
+      refusals: [],
+      revokeCalledAt: null,
+      lastProblem: null,
+    };
+    scene(row);
+    try {
+      await desk.write({
+        events: [
+          {
+            v: 1,
+            at,
+            actor: asked.actor,
+            type: 'rotation.requested',
+            rows: [{ noun: 'rotation', row }],
+            detail: { trigger: asked.trigger, reason: asked.reason },
+          },
+        ],
+      });
+    } catch (error) {
+      if (Failure.is(error, 'conflict'))
+        throw new Failure('conflict', 'a rotation of this credential is running already');
+      throw error;
+    }
+    start(row.id);
+    return row;
+  }
+
+  return {
+    request,
+    cancel: (rotationId, reason, actor) => command(rotationId, { on: 'cancelled', reason }, actor),
+    resume: (rotationId, actor) => command(rotationId, { on: 'resumed' }, actor),
+    takeUp() {
+      for (const row of allRows<RotationRow>(desk.rows, 'rotation')) {
+        if (row.endedAt === null && row.state.end === null) start(row.id);
+      }
+    },
+    async stop() {
+      stopping = true;
+      const ended = [...runs.values()].map((run) => run.ended);
+      for (const run of runs.values()) run.command?.({ on: 'resumed' });
+      await Promise.all(ended);
+    },
+  };
+}
+
+/** Two states with the same content: one of them came back from the database. */
+function sameState(a: OverlapState, b: OverlapState): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
