@@ -227,7 +227,7 @@ export async function createApp(
     get signers() {
       return signers;
     },
-    snapshot: () => ({ policy: livePolicy, injections, hash, trustedProxies }),
+    snapshot: () => ({ policy: livePolicy, injections, hash, anonymous: null, trustedProxies }),
     async write(write: ControlWrite) {
       if (write.checkpoint === true && publisher === null) {
         throw new Failure('sealed', 'this step needs a signed checkpoint, and the vault is sealed');

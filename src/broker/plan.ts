@@ -18,6 +18,8 @@ export interface Snapshot {
   readonly injections: ReadonlyMap<string, Injection>;
   /** SHA-256 as hex. */
   readonly hash: (text: string) => string;
+  /** Whom a request without any token acts as; null, as in every server: nobody, it is refused. */
+  readonly anonymous: LiveToken | null;
   /** Proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly Network[];
 }
@@ -107,11 +109,12 @@ export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number)
   if (problem !== null) return refuse(problem.status, problem.reason, ip, null);
   const { path, query } = split(head.target);
   const tokens = findTokens(head.rawHeaders, query);
-  if (tokens.length === 0) return refuse(401, 'no-token', ip, null);
   if (tokens.length > 1) return refuse(400, 'two-tokens', ip, null);
-  const found = tokens[0]!;
-  const token = snapshot.policy.tokensByHash.get(snapshot.hash(found.text));
-  if (token === undefined) return refuse(401, unknownToken(found.text), ip, null);
+  const found = tokens[0] ?? null;
+  const token = found === null ? snapshot.anonymous : snapshot.policy.tokensByHash.get(snapshot.hash(found.text));
+  if (token === null || token === undefined) {
+    return refuse(401, found === null ? 'no-token' : unknownToken(found.text), ip, null);
+  }
   let parsed: Address | null | undefined;
   const attempt = {
     at,
@@ -163,7 +166,8 @@ interface Asked {
   readonly head: Head;
   readonly snapshot: Snapshot;
   readonly token: LiveToken;
-  readonly found: FoundToken;
+  /** Null: the caller is the anonymous one. */
+  readonly found: FoundToken | null;
   readonly query: string;
   readonly ip: string;
   readonly attempt: {
@@ -199,7 +203,7 @@ function planFor(place: Place, asked: Asked): Plan {
   const version = credential.current!;
   const injection = snapshot.injections.get(version.id);
   if (injection === undefined) return refuse(503, 'sealed', ip, identity);
-  if (!isPlaceOf(asked.found, injection)) return refuse(400, 'token-place', ip, identity);
+  if (asked.found !== null && !isPlaceOf(asked.found, injection)) return refuse(400, 'token-place', ip, identity);
   const grant = decision.grant.row;
   return {
     kind: 'forward',

@@ -21,9 +21,9 @@ export function verdict(probe: Probe): 'alive' | 'dead' | 'unknown' {
 }
 
 export interface DeathPolicy {
-  /** Refusals that make a proof. At least 2. */
+  /** Refusals that make a proof. At least 3: one may be false and come before the deletion that two others see spread. */
   readonly refusals: number;
-  /** Milliseconds between two refusals that count; longer than the kind's propagation. */
+  /** Milliseconds between two refusals that count; not shorter than the kind's propagation. */
   readonly spacingMs: number;
 }
 

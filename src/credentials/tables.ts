@@ -16,7 +16,8 @@ export const versionTable = {
 };
 
 export const findingTable = {
-  naturalKey: (row: FindingRow) => `${row.issuerId}/${row.providerKeyId}`,
+  /** One open finding about a key; closed ones are history. */
+  naturalKey: (row: FindingRow) => (row.state === 'open' ? `${row.issuerId}/${row.providerKeyId}` : null),
   parent: (row: FindingRow) => row.issuerId,
   isLive: (row: FindingRow) => row.state === 'open',
 };

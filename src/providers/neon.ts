@@ -293,7 +293,7 @@ function kind({ name, title, settings, isOfOrganization, isOfProject }: KindShap
     activeMax: null,
     // Neon documents "immediately" (docs, manage/api-keys). Nobody measured it, so this leaves room for one short-lived cache at Neon's
     // edge. Caches of Neon's other services (its MCP server keeps a check for five minutes) are not the API and are not waited for.
-    propagationMs: 5_000,
+    propagationMs: 2_000,
     settings,
     // Documented: an organization key lists and revokes organization keys but cannot mint one; that needs an admin's personal key.
     issuers: ['personal-key'],

@@ -38,7 +38,7 @@ export function defaultOverlapPolicy(propagationMs: number): OverlapPolicy {
     verifyAlive: 2,
     verifyDead: 3,
     verifySpacingMs: 1_000,
-    death: { refusals: 3, spacingMs: Math.max(1_000, Math.ceil(propagationMs / 2)) },
+    death: { refusals: 3, spacingMs: Math.max(1_000, propagationMs) },
     settleMs: 10_000,
     retryMinMs: 1_000,
     retryMaxMs: 300_000,

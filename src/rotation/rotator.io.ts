@@ -135,6 +135,8 @@ export function createRotator(options: RotatorOptions): RunningRotator {
   async function once(row: RotationRow, run: { command: Run['command'] }): Promise<'finished' | 'reload'> {
     const steps = drive(row.state, row.policy, instant());
     let last: Brought | null = null;
+    // The row that the state in the drive follows: a command, or our own write whose answer was lost, may have moved it on.
+    let known = row.rowVersion;
     let step = steps.next();
     while (!step.done) {
       if (stopping) return 'reload';
@@ -147,7 +149,8 @@ export function createRotator(options: RotatorOptions): RunningRotator {
         last = await perform(ask.effect, now.state, scene(now), options);
         answer = { now: instant(), event: last.event, journal: null };
       } else {
-        const written = await journal(row.id, ask, last);
+        const written = await journal(row.id, known, ask, last);
+        if (written === 'done') known++;
         answer = { now: instant(), event: null, journal: written };
       }
       step = steps.next(answer);
@@ -172,14 +175,12 @@ export function createRotator(options: RotatorOptions): RunningRotator {
 
   async function journal(
     rotationId: string,
-    ask: { before: OverlapState; after: OverlapState; event: OverlapEvent },
+    known: number,
+    ask: { after: OverlapState; event: OverlapEvent },
     last: Brought | null,
   ): Promise<'done' | 'conflict' | 'failed'> {
     const row = current(rotationId);
-    // A command, or our own write whose answer was lost, may have moved the row: then it is read again.
-    if (row === null || row.state !== ask.before) {
-      if (row === null || !sameState(row.state, ask.before)) return 'conflict';
-    }
+    if (row === null || row.rowVersion !== known) return 'conflict';
     try {
       await desk.write(await stepWrite(row, ask, last, ACTOR));
       return 'done';
@@ -341,9 +342,4 @@ export function createRotator(options: RotatorOptions): RunningRotator {
       await Promise.all(ended);
     },
   };
-}
-
-/** Two states with the same content: one of them came back from the database. */
-function sameState(a: OverlapState, b: OverlapState): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

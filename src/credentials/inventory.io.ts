@@ -1,0 +1,234 @@
+// Takes the standing inventory with real providers: what inventory.ts decides is done here, journaled before and after. What it deletes is
+// certainly ours (the whole label) and certainly nobody's (no version, no running rotation), and never more than the brake allows.
+import type { Actor, ControlEvent } from '../model/change.ts';
+import { nextImage } from '../model/change.ts';
+import type { Desk } from '../model/desk.ts';
+import { allRows } from '../model/desk.ts';
+import { Failure } from '../model/failure.ts';
+import { newId } from '../model/id.ts';
+import type { Secret } from '../model/secret.ts';
+import type { Call, Kind, ListedKey } from '../providers/provider.ts';
+import type { CredentialRow, VersionRow } from './credential.ts';
+import type { FindingRow } from './finding.ts';
+import { type Inventory, takeInventory } from './inventory.ts';
+import type { InventoryReport, InventoryRunner } from './inventory-runner.ts';
+import { labelPart } from './label.ts';
+
+export interface InventoryOptions {
+  readonly desk: Desk;
+  readonly instance: string;
+  readonly kindOf: (credential: CredentialRow) => { kind: Kind };
+  readonly callFor: (credential: CredentialRow) => Call;
+  readonly open: (credential: CredentialRow, version: VersionRow) => Promise<Readonly<Record<string, Secret>>>;
+  /** Label parts of rotations that have not ended. */
+  readonly running: () => ReadonlySet<string>;
+  readonly settleMs: number;
+  readonly orphansMax: number;
+}
+
+interface Account {
+  readonly issuer: CredentialRow;
+  readonly version: VersionRow;
+  /** A credential whose kind and settings say how to list and delete here. */
+  readonly sample: CredentialRow;
+  readonly kind: Kind;
+  readonly dependants: readonly CredentialRow[];
+}
+
+export function createInventoryRunner(options: InventoryOptions): InventoryRunner {
+  const { desk } = options;
+
+  /** One account for each distinct list: credentials of one issuer that appear in the same list of the provider. */
+  function accountsOf(issuerId: string | null): Account[] {
+    const credentials = allRows<CredentialRow>(desk.rows, 'credential');
+    const versions = allRows<VersionRow>(desk.rows, 'version');
+    const accounts = new Map<string, Account & { dependants: CredentialRow[] }>();
+    for (const credential of credentials) {
+      const issuer = credentials.find((one) => one.id === credential.issuerId);
+      if (issuer === undefined || (issuerId !== null && issuer.id !== issuerId)) continue;
+      const version = versions.find((one) => one.credentialId === issuer.id && one.state === 'current');
+      const { kind } = options.kindOf(credential);
+      if (version === undefined || kind.list === null || kind.revoke === null) continue;
+      const { path } = kind.list.request({ settings: credential.settings });
+      const key = `${issuer.id} ${credential.origin}${path}`;
+      const account = accounts.get(key);
+      if (account !== undefined) account.dependants.push(credential);
+      else accounts.set(key, { issuer, version, sample: credential, kind, dependants: [credential] });
+    }
+    return [...accounts.values()];
+  }
+
+  async function take(account: Account, actor: Actor): Promise<InventoryReport> {
+    const report = {
+      issuerId: account.issuer.id,
+      listed: 0,
+      orphansDeleted: 0,
+      heldBack: 0,
+      unregistered: 0,
+      missing: 0,
+    };
+    const listed = await list(account);
+    if (typeof listed === 'string') return { ...report, problem: listed };
+    const ids = new Set(account.dependants.map((credential) => credential.id));
+    const held = new Set<string>();
+    for (const version of allRows<VersionRow>(desk.rows, 'version')) {
+      const ours = ids.has(version.credentialId) || version.credentialId === account.issuer.id;
+      if (ours && version.providerKeyId !== null && version.state !== 'revoked') held.add(version.providerKeyId);
+    }
+    const inventory = takeInventory({
+      seen: listed,
+      instance: options.instance,
+      credentials: new Set(account.dependants.map((credential) => labelPart(credential.id))),
+      held,
+      running: options.running(),
+      now: desk.clock.now(),
+      settleMs: options.settleMs,
+      orphansMax: options.orphansMax,
+    });
+    const deleted = await deleteOrphans(account, inventory, listed, actor);
+    await note(account, inventory, listed, actor);
+    return {
+      ...report,
+      problem: null,
+      listed: listed.length,
+      orphansDeleted: deleted,
+      heldBack: inventory.heldBack.length,
+      unregistered: inventory.unregistered.length,
+      missing: inventory.missing.length,
+    };
+  }
+
+  async function keyOf(account: Account): Promise<Secret> {
+    const parts = await options.open(account.issuer, account.version);
+    const key = parts['key'] ?? Object.values(parts)[0];
+    if (key === undefined) throw new Failure('corrupt', 'the issuer has no key');
+    return key;
+  }
+
+  async function list(account: Account): Promise<readonly ListedKey[] | string> {
+    const operation = account.kind.list!;
+    const input = { settings: account.sample.settings };
+    try {
+      const call = options.callFor(account.issuer);
+      const answer = await call(operation.request(input), await keyOf(account), account.issuer.places);
+      const outcome = operation.read(answer, input);
+      return outcome.is === 'listed' ? outcome.keys : `${outcome.is}: ${outcome.evidence.signature}`;
+    } catch (error) {
+      return Failure.is(error) ? error.code : 'error';
+    }
+  }
+
+  /** Each deletion stands in the journal before it is asked for, and again with what the provider said. */
+  async function deleteOrphans(
+    account: Account,
+    inventory: Inventory,
+    listed: readonly ListedKey[],
+    actor: Actor,
+  ): Promise<number> {
+    let deleted = 0;
+    for (const providerKeyId of inventory.orphans) {
+      const name = listed.find((key) => key.providerKeyId === providerKeyId)?.name ?? '';
+      const finding = await putFinding(
+        account,
+        providerKeyId,
+        { kind: 'orphan', name, state: 'open', lastUsedAt: null },
+        actor,
+      );
+      const operation = account.kind.revoke!;
+      const input = { settings: account.sample.settings, providerKeyId };
+      let said = 'error';
+      try {
+        const call = options.callFor(account.issuer);
+        const answer = await call(operation.request(input), await keyOf(account), account.issuer.places);
+        said = operation.read(answer, input).is;
+      } catch (error) {
+        said = Failure.is(error) ? error.code : 'error';
+      }
+      if (said !== 'accepted' && said !== 'absent') continue;
+      deleted++;
+      await writeFinding(
+        'inventory.orphan-deleted',
+        nextImage<FindingRow>(finding, { state: 'deleted', closedAt: desk.clock.now() }),
+        actor,
+        {
+          outcome: said,
+        },
+      );
+    }
+    return deleted;
+  }
+
+  async function note(
+    account: Account,
+    inventory: Inventory,
+    listed: readonly ListedKey[],
+    actor: Actor,
+  ): Promise<void> {
+    const present = new Set(listed.map((key) => key.providerKeyId));
+    for (const key of inventory.unregistered) {
+      const found = listed.find((one) => one.providerKeyId === key.providerKeyId);
+      await putFinding(
+        account,
+        key.providerKeyId,
+        { kind: 'unregistered', name: key.name, state: 'open', lastUsedAt: found?.lastUsedAt ?? null },
+        actor,
+      );
+    }
+    for (const providerKeyId of inventory.heldBack) {
+      const name = listed.find((key) => key.providerKeyId === providerKeyId)?.name ?? '';
+      await putFinding(account, providerKeyId, { kind: 'held-back', name, state: 'open', lastUsedAt: null }, actor);
+    }
+    for (const finding of allRows<FindingRow>(desk.rows, 'finding')) {
+      if (finding.issuerId !== account.issuer.id || finding.state !== 'open' || present.has(finding.providerKeyId))
+        continue;
+      const gone = nextImage<FindingRow>(finding, { state: 'gone', closedAt: desk.clock.now() });
+      await writeFinding('inventory.finding-gone', gone, actor, {});
+    }
+  }
+
+  /** The open finding about a key, made where there is none. Its closed predecessors are history under other ids. */
+  async function putFinding(
+    account: Account,
+    providerKeyId: string,
+    about: Pick<FindingRow, 'kind' | 'name' | 'state' | 'lastUsedAt'>,
+    actor: Actor,
+  ): Promise<FindingRow> {
+    const known = allRows<FindingRow>(desk.rows, 'finding').find(
+      (finding) => finding.issuerId === account.issuer.id && finding.providerKeyId === providerKeyId,
+    );
+    if (known !== undefined && known.kind === about.kind) return known;
+    const at = desk.clock.now();
+    const row: FindingRow =
+      known !== undefined
+        ? nextImage<FindingRow>(known, { kind: about.kind })
+        : {
+            id: newId('finding', at, desk.random),
+            rowVersion: 1,
+            issuerId: account.issuer.id,
+            providerKeyId,
+            firstSeenAt: at,
+            closedAt: null,
+            ...about,
+          };
+    await writeFinding(`inventory.${about.kind}-found`, row, actor, {});
+    return row;
+  }
+
+  async function writeFinding(
+    type: string,
+    row: FindingRow,
+    actor: Actor,
+    detail: ControlEvent['detail'],
+  ): Promise<void> {
+    const event: ControlEvent = { v: 1, at: desk.clock.now(), actor, type, rows: [{ noun: 'finding', row }], detail };
+    await desk.write({ events: [event] });
+  }
+
+  return {
+    async run(issuerId, actor) {
+      const reports: InventoryReport[] = [];
+      for (const account of accountsOf(issuerId)) reports.push(await take(account, actor));
+      return reports;
+    },
+  };
+}

@@ -1,0 +1,211 @@
+// The parts that act by themselves: rotator, revoker, inventory, scheduler. Composed here, because rotation and revocation do not
+// know each other.
+import { unlinkSync } from 'node:fs';
+import path from 'node:path';
+import type { App } from './app.io.ts';
+import type { CredentialRow, VersionRow } from './credentials/credential.ts';
+import { createInventoryRunner } from './credentials/inventory.io.ts';
+import type { InventoryRunner } from './credentials/inventory-runner.ts';
+import { labelPart } from './credentials/label.ts';
+import { createProber, type Prober } from './credentials/prober.ts';
+import { envelopeContext } from './credentials/ring.io.ts';
+import { writeDurably } from './ledger/checkpoints.io.ts';
+import { rowJson } from './model/change.ts';
+import { allRows } from './model/desk.ts';
+import { Failure } from './model/failure.ts';
+import { newId } from './model/id.ts';
+import { canonicalJson, type JsonObject } from './model/json.ts';
+import { type DeathFacts, issueCertificate } from './revocation/certificate.ts';
+import type { CertificateRow } from './revocation/revocation.ts';
+import { createRevoker, type RunningRevoker } from './revocation/revoke.io.ts';
+import { dueFor } from './rotation/due.ts';
+import type { RotationRow } from './rotation/rotation.ts';
+import { createRotator, type RunningRotator } from './rotation/rotator.io.ts';
+import { openSecondCopy } from './vault/second-copy.io.ts';
+
+export interface Engines {
+  readonly rotator: RunningRotator;
+  readonly revoker: RunningRevoker;
+  readonly inventory: InventoryRunner;
+  readonly prober: Prober;
+  /** Takes up what was running, and starts looking for what is due. After an unseal. */
+  start(): void;
+  stop(): Promise<void>;
+}
+
+export type Report = (message: string, fields: JsonObject) => void;
+
+export async function createEngines(app: App, report: Report): Promise<Engines> {
+  const { config, clock, random, ring } = app;
+  const open = (credential: CredentialRow, version: VersionRow) => ring.open(credential, version);
+  const mono = () => clock.monotonic();
+  const prober = createProber({ now: () => clock.now(), kindOf: app.kindOf, callFor: app.callFor, open });
+  const copy = await secondCopyOf(app);
+  const isSealed = () => app.vault.isSealed;
+
+  function certify(facts: Omit<DeathFacts, 'instance' | 'issuedAt'>): CertificateRow {
+    if (app.signers === null) throw new Failure('sealed', 'a certificate cannot be signed while the vault is sealed');
+    const issuedAt = clock.now();
+    const id = newId('certificate', issuedAt, random);
+    return issueCertificate(id, { ...facts, instance: app.instance, issuedAt }, app.signers.control);
+  }
+
+  const rotator = createRotator({
+    desk: app,
+    fence: app.database.fence,
+    instance: app.instance,
+    now: () => clock.now(),
+    mono,
+    live: app.live,
+    prober,
+    callFor: app.callFor,
+    open,
+    copy,
+    newVersionId: () => newId('version', clock.now(), random),
+    kindOf: app.kindOf,
+    seal(credential, versionId, parts) {
+      const sealed = app.vault.sealParts(envelopeContext(credential, versionId), parts);
+      ring.put(versionId, parts);
+      return sealed;
+    },
+    arm: app.arm,
+    certify: ({ credential, version, row, refusals, actor }) =>
+      certify({
+        credential,
+        version,
+        reason: version.reason ?? row.reason,
+        actor,
+        requestedAt: row.requestedAt,
+        revokeCalledAt: row.revokeCalledAt,
+        refusals,
+      }),
+    isSealed,
+    atOnce: config.scheduler.rotationsAtOnce,
+    report,
+  });
+
+  const revoker = createRevoker({
+    desk: app,
+    fence: app.database.fence,
+    mono,
+    prober,
+    kindOf: app.kindOf,
+    callFor: app.callFor,
+    open,
+    isSealed,
+    certify: ({ row, credential, version, actor }) =>
+      certify({
+        credential,
+        version,
+        reason: row.reason,
+        actor,
+        requestedAt: row.requestedAt,
+        revokeCalledAt: row.revokeCalledAt,
+        refusals: row.refusals,
+      }),
+    rotate: (credentialId, actor) =>
+      rotator.request({ credentialId, trigger: 'compromise', reason: 'compromised', actor }),
+    async cancelRotations(credentialId, actor) {
+      for (const row of allRows<RotationRow>(app.rows, 'rotation')) {
+        if (row.credentialId !== credentialId || row.endedAt !== null) continue;
+        await rotator.cancel(row.id, 'the credential is being revoked', actor).catch((error: unknown) => {
+          // Past its pivot the rotation revokes the old key by itself: both may run.
+          if (!Failure.is(error, 'conflict')) throw error;
+        });
+      }
+    },
+    openUses: (credentialId) =>
+      allRows<VersionRow>(app.rows, 'version')
+        .filter((version) => version.credentialId === credentialId)
+        .reduce((sum, version) => sum + app.live.activity(version.id, mono()).inFlight, 0),
+    report,
+  });
+
+  const inventory = createInventoryRunner({
+    desk: app,
+    instance: app.instance,
+    kindOf: app.kindOf,
+    callFor: app.callFor,
+    open,
+    running: () =>
+      new Set(
+        allRows<RotationRow>(app.rows, 'rotation')
+          .filter((row) => row.endedAt === null)
+          .map((row) => labelPart(row.id)),
+      ),
+    settleMs: 60_000,
+    orphansMax: config.scheduler.orphansMax,
+  });
+
+  const timers: NodeJS.Timeout[] = [];
+  let inventoryAt = clock.monotonic();
+
+  async function tick(): Promise<void> {
+    if (isSealed()) return;
+    for (const credential of app.policy.credentials.values()) {
+      if (!dueFor(credential.row, credential.current, clock.now()).due) continue;
+      const request = {
+        credentialId: credential.row.id,
+        trigger: 'schedule',
+        reason: 'superseded',
+        actor: 'system:scheduler',
+      } as const;
+      await rotator.request(request).catch((error: unknown) => {
+        if (!Failure.is(error, 'conflict'))
+          report('schedule.refused', { credential: credential.row.id, why: String(error) });
+      });
+    }
+    if (clock.monotonic() - inventoryAt < config.scheduler.inventorySeconds * 1000) return;
+    inventoryAt = clock.monotonic();
+    for (const taken of await inventory.run(null, 'system:inventory')) {
+      if (taken.problem !== null || taken.orphansDeleted + taken.heldBack > 0) report('inventory.taken', { ...taken });
+    }
+  }
+
+  return {
+    rotator,
+    revoker,
+    inventory,
+    prober,
+    start() {
+      rotator.takeUp();
+      revoker.takeUp();
+      if (timers.length > 0) return;
+      const timer = setInterval(() => {
+        tick().catch((error: unknown) => report('scheduler.failed', { why: String(error) }));
+      }, config.scheduler.everySeconds * 1000);
+      timer.unref();
+      timers.push(timer);
+    },
+    async stop() {
+      for (const timer of timers) clearInterval(timer);
+      await Promise.all([rotator.stop(), revoker.stop()]);
+    },
+  };
+}
+
+/** Copies a version's envelope, and the row that says whose it is, to the second failure domain. Null where none is configured. */
+async function secondCopyOf(
+  app: App,
+): Promise<((credential: CredentialRow, version: VersionRow) => Promise<void>) | null> {
+  const { secondCopy, dataDirectory } = app.config;
+  if (secondCopy === null) return null;
+  const store = await openSecondCopy({ directory: secondCopy.directory, dataDirectory });
+  return async (_credential, version) => {
+    const row = await app.database.read
+      .selectFrom('blobs')
+      .select('value')
+      .where('kind', '=', 'envelope')
+      .where('id', '=', version.id)
+      .executeTakeFirst();
+    if (row === undefined) throw new Failure('corrupt', 'the version has no envelope');
+    // The row first: an envelope without it could not be attributed after a restore.
+    writeDurably(path.join(secondCopy.directory, `${version.id}.json`), `${canonicalJson(rowJson(version))}\n`);
+    await store.write(version.id, row.value);
+    const state = await store.compare(version.id, row.value);
+    if (state !== 'same') {
+      unlinkSync(path.join(secondCopy.directory, `${version.id}.json`));
+      throw new Failure('unavailable', 'the second copy does not hold what was written');
+    }
+  };
+}

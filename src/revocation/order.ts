@@ -1,0 +1,140 @@
+// The revocation protocol: call, then prove. The tail of every other protocol's story, run by itself when a key must end without a
+// successor. Forward only. Pure; driven by credentials/drive.ts.
+import { isProvenDead, NO_EVIDENCE, nextProbeMs, weigh } from '../credentials/death.ts';
+import type { Decision, Protocol } from '../credentials/drive.ts';
+import { elapsedMs, type Instant } from '../model/instant.ts';
+import type { RevocationPolicy, RevocationState } from './revocation.ts';
+
+export type RevocationEffect = { readonly do: 'revoke' } | { readonly do: 'prove' };
+
+export type RevocationEvent =
+  | { readonly on: 'begun' }
+  | { readonly on: 'revoke-called' }
+  | { readonly on: 'probed'; readonly verdict: 'alive' | 'dead' | 'unknown' }
+  /** No key that is known to be live can serve as control: no refusal will ever count. */
+  | { readonly on: 'no-control' }
+  /** A person says that the key was revoked by hand (its id is unknown here, or the provider has no call for it). */
+  | { readonly on: 'revoked-by-hand' }
+  | { readonly on: 'resumed' };
+
+export function beginRevocation(providerKeyId: string | null): RevocationState {
+  return {
+    protocol: 'revoke/1',
+    step: 'revoke',
+    intent: false,
+    providerKeyId,
+    revokes: 0,
+    failures: 0,
+    death: NO_EVIDENCE,
+    pause: null,
+    end: providerKeyId === null ? 'blocked' : null,
+    reason: providerKeyId === null ? NEEDS_A_PERSON : null,
+  };
+}
+
+export const NEEDS_A_PERSON =
+  'the provider’s id of this key is not known: revoke it in the provider’s console, then resume';
+
+function decide(
+  state: RevocationState,
+  now: Instant,
+  policy: RevocationPolicy,
+): Decision<RevocationEffect, RevocationEvent> {
+  if (state.end !== null) return { kind: 'finished' };
+  if (state.pause !== null) {
+    const left = state.pause.ms - elapsedMs(state.pause.from, now);
+    if (left > 0) return { kind: 'wait', ms: left };
+  }
+  if (state.step === 'revoke') return { kind: 'act', effect: { do: 'revoke' }, journalFirst: true };
+  const left = nextProbeMs(state.death, now, policy);
+  if (left > 0) return { kind: 'wait', ms: left };
+  return { kind: 'act', effect: { do: 'prove' }, journalFirst: false };
+}
+
+function evolve(
+  state: RevocationState,
+  event: RevocationEvent,
+  now: Instant,
+  policy: RevocationPolicy,
+): RevocationState {
+  if (event.on === 'resumed' || event.on === 'revoked-by-hand') {
+    if (state.end === null || state.end === 'proven') return state;
+    // Without an id there is nothing to call: what a person did is proven like any other revocation.
+    const step = state.providerKeyId === null ? 'prove' : 'revoke';
+    return { ...state, step, end: null, reason: null, failures: 0, revokes: 0, death: NO_EVIDENCE, pause: null };
+  }
+  if (state.end !== null) return state;
+  switch (event.on) {
+    case 'begun':
+      return { ...state, intent: true };
+    case 'revoke-called':
+      return {
+        ...state,
+        step: 'prove',
+        intent: false,
+        revokes: state.revokes + 1,
+        death: NO_EVIDENCE,
+        failures: 0,
+        pause: null,
+      };
+    case 'no-control':
+      return { ...state, end: 'unproven', reason: 'no key that is known to be live can serve as control' };
+    case 'probed':
+      return afterProbe(state, event.verdict, now, policy);
+  }
+}
+
+function afterProbe(
+  state: RevocationState,
+  seen: 'alive' | 'dead' | 'unknown',
+  now: Instant,
+  policy: RevocationPolicy,
+): RevocationState {
+  const death = weigh(state.death, seen, now, policy);
+  const backoff = (n: number) => Math.min(policy.retryMaxMs, policy.retryMinMs * 2 ** Math.min(n, 20));
+  if (seen === 'alive') {
+    if (state.providerKeyId === null) {
+      return { ...state, death, end: 'blocked', reason: 'the provider still accepts the key' };
+    }
+    if (state.revokes >= policy.revokesMax) {
+      return { ...state, death, end: 'blocked', reason: 'the provider still accepts the key after every revocation' };
+    }
+    return { ...state, step: 'revoke', death, pause: { from: now, ms: backoff(state.revokes) } };
+  }
+  if (seen === 'unknown') {
+    const failures = state.failures + 1;
+    if (failures >= policy.failuresMax) {
+      return { ...state, failures, end: 'unproven', reason: 'the death of the key could not be proven' };
+    }
+    return { ...state, failures, pause: { from: now, ms: backoff(failures) } };
+  }
+  if (isProvenDead(death, policy)) return { ...state, death, failures: 0, end: 'proven' };
+  return { ...state, death, failures: 0, pause: null };
+}
+
+function isMaterial(before: RevocationState, after: RevocationState): boolean {
+  return (
+    before.step !== after.step ||
+    before.intent !== after.intent ||
+    before.revokes !== after.revokes ||
+    before.death !== after.death ||
+    before.end !== after.end
+  );
+}
+
+export const REVOCATION: Protocol<RevocationState, RevocationEffect, RevocationEvent, RevocationPolicy> = {
+  decide,
+  evolve,
+  isMaterial,
+};
+
+export function defaultRevocationPolicy(propagationMs: number): RevocationPolicy {
+  return {
+    refusals: 3,
+    spacingMs: Math.max(1_000, Math.ceil(propagationMs / 2)),
+    retryMinMs: 1_000,
+    retryMaxMs: 60_000,
+    revokesMax: 50,
+    failuresMax: 40,
+  };
+}
