@@ -1,7 +1,7 @@
 // The composition root: configuration in, running parts out. Everything that lives as long as the process is made here and
 // handed down; nothing below reaches for it. The live state (rows, policy, injections) follows the control log here: a commit
 // moves it on before anybody is told that the commit happened.
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import path from 'node:path';
 import type { Dispatcher } from 'undici';
 import { syncCatalogues } from './access/catalogues.ts';
@@ -177,7 +177,7 @@ export async function createApp(
     bodyTimeoutMs: config.limits.upstreamSilenceSeconds * 1000,
   });
   const trustedProxies = parseNetworks(config.trustedProxies, '/trustedProxies');
-  const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+  const hash = (text: string) => digest('sha256', text, 'hex');
   const settingsOf = new Map<string, ProviderSettings>();
   let signers: Record<'control' | 'use', Signer> | null = null;
   let publisher: Publisher | null = null;

@@ -150,6 +150,9 @@ export interface Query {
 }
 
 const NO_QUERY: Query = { values: {}, problem: null };
+const QUERY_FORM = /[^\x21-\x7e]|#/;
+/** A query without these has no name that could be a method override, however it is spelt. */
+const MAY_OVERRIDE = /[_%]/;
 
 /**
  * Reads the wanted parameters of a query (without its `?`). A wanted parameter that comes twice, in whatever spelling (`a`, `a[]`, `%61`),
@@ -157,7 +160,8 @@ const NO_QUERY: Query = { values: {}, problem: null };
  */
 export function readQuery(query: string, wanted: readonly string[]): Query {
   if (query === '') return NO_QUERY;
-  if (/[^\x21-\x7e]|#/.test(query)) return { values: {}, problem: 'target-form' };
+  if (QUERY_FORM.test(query)) return { values: {}, problem: 'target-form' };
+  if (wanted.length === 0 && !MAY_OVERRIDE.test(query)) return NO_QUERY;
   const values: Record<string, string> = {};
   for (const pair of query.split(/[&;]/)) {
     const equals = pair.indexOf('=');

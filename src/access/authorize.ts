@@ -87,9 +87,17 @@ export function compileGrant(row: GrantRow): CompiledGrant {
   };
 }
 
-/** Whether an address lies in one of the networks; no networks means anywhere, an unknown address is nowhere. */
-export function isWithin(networks: readonly Network[], configured: number, address: Address | null): boolean {
+/**
+ * Whether the attempt's address lies in one of the networks; no networks means anywhere, an unknown address is nowhere. The
+ * address is asked for only where networks are configured: parsing it would cost every request.
+ */
+export function isWithin(
+  networks: readonly Network[],
+  configured: number,
+  attempt: { readonly address: Address | null },
+): boolean {
   if (configured === 0) return true;
+  const { address } = attempt;
   if (address === null) return false;
   return networks.some((network) => contains(network, address));
 }
@@ -128,7 +136,7 @@ function refusal(grant: CompiledGrant, attempt: Attempt): DenialReason | null {
   const { row } = grant;
   if (row.revokedAt !== null) return 'no-grant';
   if (row.expiresAt !== null && attempt.at >= row.expiresAt) return 'grant-expired';
-  if (!isWithin(grant.networks, row.networks.length, attempt.address)) return 'network';
+  if (!isWithin(grant.networks, row.networks.length, attempt)) return 'network';
   for (const { name, values } of grant.parameters) {
     const value = attempt.parameters[name];
     // A constraint on what the request does not say, or says where it is not read, is a denial.

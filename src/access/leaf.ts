@@ -50,14 +50,19 @@ export function storableUserAgent(text: string): string {
   return isStorableText(cut) ? cut : cut.replaceAll('\u0000', '').toWellFormed();
 }
 
+/** For text of our own making: ids, names of actions. It holds nothing that JSON would escape. */
+function plain(text: string | null): string {
+  return text === null ? 'null' : `"${text}"`;
+}
+
 function useText(facts: UseFacts, kind: 'use' | 'refused', reason: string | null): string {
   return (
-    `{"action":${quoted(facts.action)},"asOf":${facts.asOf},"at":${facts.at},"credential":${quoted(facts.credential)}` +
-    `,"effect":${quoted(facts.effect)},"grant":${quoted(facts.grant)},"id":${quoted(facts.id)},"ip":${quoted(facts.ip)}` +
+    `{"action":${plain(facts.action)},"asOf":${facts.asOf},"at":${facts.at},"credential":${plain(facts.credential)}` +
+    `,"effect":${plain(facts.effect)},"grant":${plain(facts.grant)},"id":"${facts.id}","ip":${quoted(facts.ip)}` +
     `,"kind":"${kind}","method":${quoted(facts.method)},"mono":${facts.monoMs},"path":${quoted(facts.path)}` +
-    `,"principal":${quoted(facts.principal)},"provider":${quoted(facts.provider)},"query":${queryText(facts.query)}` +
-    `${reason === null ? '' : `,"reason":${quoted(reason)}`},"token":${quoted(facts.token)}` +
-    `,"ua":${quoted(facts.userAgent)},"v":1,"version":${quoted(facts.version)}}`
+    `,"principal":"${facts.principal}","provider":${plain(facts.provider)},"query":${queryText(facts.query)}` +
+    `${reason === null ? '' : `,"reason":${quoted(reason)}`},"token":"${facts.token}"` +
+    `,"ua":${quoted(facts.userAgent)},"v":1,"version":${plain(facts.version)}}`
   );
 }
 

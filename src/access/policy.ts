@@ -6,7 +6,7 @@ import type { Address, Network } from '../model/address.ts';
 import type { ControlEvent, Rows } from '../model/change.ts';
 import type { UtcMs } from '../model/clock.ts';
 import type { Action } from '../providers/provider.ts';
-import { type Catalogue, compileCatalogue } from './action.ts';
+import { type Catalogue, compileCatalogue, type Match } from './action.ts';
 import {
   type Attempt,
   authorize,
@@ -35,6 +35,8 @@ export interface LiveCredential {
 }
 
 export interface LiveCatalogue {
+  /** Paths that were matched lately, by method and path: bounded, and judged good when they went in. */
+  readonly recent: Map<string, Match>;
   readonly row: CatalogueRow;
   readonly compiled: Catalogue;
   readonly actions: ReadonlyMap<string, Action>;
@@ -123,7 +125,12 @@ function setRow(policy: Policy, noun: string, row: { id: string }): void {
 
 function setCatalogue(policy: Policy, row: CatalogueRow): void {
   const actions = row.actions.map(parseAction);
-  const live = { row, compiled: compileCatalogue(actions), actions: new Map(actions.map((a) => [a.name, a])) };
+  const live: LiveCatalogue = {
+    recent: new Map(),
+    row,
+    compiled: compileCatalogue(actions),
+    actions: new Map(actions.map((a) => [a.name, a])),
+  };
   policy.catalogues.set(row.provider, live);
   for (const [id, credential] of policy.credentials) {
     if (credential.row.provider === row.provider) setCredential(policy, policy.credentials.get(id)!.row);
@@ -210,11 +217,11 @@ function deny(reason: Exclude<Decision, { allowed: true }>['reason']): Decision 
 export function tokenProblem(
   token: LiveToken,
   at: UtcMs,
-  address: Address | null,
+  from: { readonly address: Address | null },
 ): 'token-revoked' | 'token-expired' | 'token-network' | 'principal-disabled' | null {
   if (token.row.revokedAt !== null) return 'token-revoked';
   if (token.row.expiresAt !== null && at >= token.row.expiresAt) return 'token-expired';
-  if (!isWithin(token.networks, token.row.networks.length, address)) return 'token-network';
+  if (!isWithin(token.networks, token.row.networks.length, from)) return 'token-network';
   if (token.principal === null || token.principal.disabledAt !== null) return 'principal-disabled';
   return null;
 }
@@ -229,7 +236,7 @@ export function decideUse(
   attempt: Attempt,
 ): Decision {
   const { token, credential, action } = use;
-  const problem = tokenProblem(token, attempt.at, attempt.address);
+  const problem = tokenProblem(token, attempt.at, attempt);
   if (problem !== null) return deny(problem);
   if (token.row.credentialId !== null && token.row.credentialId !== credential.row.id) return deny('wrong-credential');
   if (credential.row.purpose !== 'lend') return deny('no-grant');

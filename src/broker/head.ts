@@ -25,48 +25,87 @@ const TARGET_LENGTH_MAX = 8_192;
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** What is wrong with the head, or null. */
-export function headProblem(head: Head): HeadProblem | null {
-  if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return { status: 505, reason: 'http-version' };
-  if (!METHODS.has(head.method))
-    return { status: head.method === 'CONNECT' || head.method === 'TRACE' ? 405 : 501, reason: 'method' };
-  if (!head.target.startsWith('/')) return { status: 400, reason: 'target-form' };
-  if (head.target.length > TARGET_LENGTH_MAX) return { status: 400, reason: 'target-length' };
+/** What the rest of the broker needs to know of a head that is in order. */
+export interface HeadFacts {
+  readonly hasBody: boolean;
+  readonly userAgent: string;
+  /** Headers that the Connection header names, lower case; null where it names none. */
+  readonly named: ReadonlySet<string> | null;
+}
+
+export type Inspected = { readonly problem: HeadProblem } | { readonly problem: null; readonly facts: HeadFacts };
+
+function bad(status: HeadProblem['status'], reason: string): Inspected {
+  return { problem: { status, reason } };
+}
+
+/** Judges a head, in one pass over its lines: few names matter, and their lengths tell most others apart. */
+export function inspectHead(head: Head): Inspected {
+  if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return bad(505, 'http-version');
+  if (!METHODS.has(head.method)) return bad(head.method === 'CONNECT' || head.method === 'TRACE' ? 405 : 501, 'method');
+  if (!head.target.startsWith('/')) return bad(400, 'target-form');
+  if (head.target.length > TARGET_LENGTH_MAX) return bad(400, 'target-length');
   const { rawHeaders } = head;
-  if (rawHeaders.length > HEADERS_MAX * 2) return { status: 431, reason: 'too-many-headers' };
+  if (rawHeaders.length > HEADERS_MAX * 2) return bad(431, 'too-many-headers');
   let hosts = 0;
   let framings = 0;
+  let hasBody = false;
+  let userAgent = '';
+  let named: Set<string> | null = null;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!;
-    if ((name.charCodeAt(0) | 32) === 0x78 && name.length >= 13 && OVERRIDE_HEADERS.has(name.toLowerCase())) {
-      return { status: 400, reason: 'method-override' };
-    }
-    // Few names matter, and their lengths tell most others apart.
+    const value = rawHeaders[i + 1]!;
     switch (name.length) {
       case 4:
-        if (name.toLowerCase() === 'host') {
-          hosts++;
-          if (!HOST.test(rawHeaders[i + 1]!)) return { status: 400, reason: 'host' };
-        }
+        if (name.toLowerCase() !== 'host') break;
+        hosts++;
+        if (!HOST.test(value)) return bad(400, 'host');
         break;
+      case 10: {
+        const lower = name.toLowerCase();
+        if (lower === 'user-agent') userAgent = value;
+        else if (lower === 'connection') named = namedBy(value, named);
+        break;
+      }
       case 14:
-        if (name.toLowerCase() === 'content-length') {
-          framings++;
-          if (!/^[0-9]{1,15}$/.test(rawHeaders[i + 1]!)) return { status: 400, reason: 'content-length' };
-        }
+        if (isOverride(name)) return bad(400, 'method-override');
+        if (name.toLowerCase() !== 'content-length') break;
+        framings++;
+        if (!/^[0-9]{1,15}$/.test(value)) return bad(400, 'content-length');
+        hasBody = !/^0+$/.test(value);
         break;
       case 17:
-        if (name.toLowerCase() === 'transfer-encoding') {
-          framings++;
-          if (head.httpVersion === '1.0') return { status: 400, reason: 'transfer-encoding' };
-          if (rawHeaders[i + 1]!.toLowerCase() !== 'chunked') return { status: 501, reason: 'transfer-encoding' };
-        }
+        if (isOverride(name)) return bad(400, 'method-override');
+        if (name.toLowerCase() !== 'transfer-encoding') break;
+        framings++;
+        if (head.httpVersion === '1.0') return bad(400, 'transfer-encoding');
+        if (value.toLowerCase() !== 'chunked') return bad(501, 'transfer-encoding');
+        hasBody = true;
+        break;
+      case 13:
+      case 22:
+        if (isOverride(name)) return bad(400, 'method-override');
         break;
       default:
         break;
     }
   }
-  if (hosts > 1 || (hosts === 0 && head.httpVersion === '1.1')) return { status: 400, reason: 'host' };
-  if (framings > 1) return { status: 400, reason: 'framing' };
-  return null;
+  if (hosts > 1 || (hosts === 0 && head.httpVersion === '1.1')) return bad(400, 'host');
+  if (framings > 1) return bad(400, 'framing');
+  return { problem: null, facts: { hasBody, userAgent, named } };
+}
+
+function isOverride(name: string): boolean {
+  return (name.charCodeAt(0) | 32) === 0x78 && OVERRIDE_HEADERS.has(name.toLowerCase());
+}
+
+/** What a Connection header names ends here. Content-Length cannot be named away: it frames the message. */
+function namedBy(value: string, before: Set<string> | null): Set<string> | null {
+  if (value === 'keep-alive' || value === 'close') return before;
+  const names = before ?? new Set<string>();
+  for (const text of value.toLowerCase().split(',')) {
+    const name = text.trim();
+    if (name !== 'content-length' && name !== 'keep-alive' && name !== 'close') names.add(name);
+  }
+  return names.size === 0 ? null : names;
 }

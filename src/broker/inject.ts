@@ -5,8 +5,10 @@ import type { Place } from '../providers/provider.ts';
 
 /** What is written into a request, and what is emptied first. Holds the key: lives in memory only, next to the version. */
 export interface Injection {
-  /** Header names (lower case) that are emptied in every request. */
+  /** Header names (lower case) in which the caller's token may stand; all of them are emptied in every request. */
   readonly headers: ReadonlySet<string>;
+  /** Those, and all others that end at the broker. */
+  readonly dropped: ReadonlySet<string>;
   /** Query names that are emptied. */
   readonly queries: readonly string[];
   /** Header lines to add, name and value in turn. */
@@ -21,6 +23,33 @@ export interface Injection {
 }
 
 const encoder = new TextEncoder();
+
+/** RFC 9110 section 7.6.1, and what never travels: forwarding claims, cookies, ranges and codings that scrubbing could not see through. */
+const ENDS_HERE: readonly string[] = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+  'proxy-authenticate',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'expect',
+  'accept-encoding',
+  'range',
+  'if-range',
+  'cookie',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-forwarded-port',
+  'x-forwarded-server',
+  'x-real-ip',
+  'via',
+];
 
 function headerOf(place: Place): string | null {
   if (place.in === 'header') return place.name.toLowerCase();
@@ -38,7 +67,8 @@ export function compileInjection(places: readonly Place[], key: Secret): Injecti
   const json = JSON.stringify(text);
   const escaped = json.slice(1, -1);
   const scrub = escaped === text ? [encoder.encode(text)] : [encoder.encode(text), encoder.encode(escaped)];
-  const base = { headers, queries, headerLines: [] as string[], query: null, body: null, bodyPointers, scrub };
+  const dropped = new Set([...headers, ...ENDS_HERE]);
+  const base = { headers, dropped, queries, headerLines: [] as string[], query: null, body: null, bodyPointers, scrub };
   switch (first?.in) {
     case 'header':
       return { ...base, headerLines: [first.name, first.scheme === null ? text : `${first.scheme} ${text}`] };
@@ -68,9 +98,13 @@ export interface FoundToken {
 }
 
 const MARK = 'clv_';
+/** How almost every token comes. */
+const BEARER = /^Bearer (?:secret-token:)?(clv_[0-9A-Za-z]{33})$/i;
 const TOKEN_IN_TEXT = /(?:^|[^0-9A-Za-z_])(?:secret-token:)?(clv_[0-9A-Za-z]+)/g;
 
 function tokensIn(text: string): string[] {
+  const bearer = BEARER.exec(text);
+  if (bearer !== null) return [bearer[1]!];
   return [...text.matchAll(TOKEN_IN_TEXT)].map((match) => match[1]!);
 }
 

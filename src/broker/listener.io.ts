@@ -87,8 +87,9 @@ export function createBroker(options: BrokerOptions): Broker {
       return;
     }
     const needsEditing = made.injection.body !== null || made.injection.bodyPointers.length > 0;
-    if (needsEditing && hasBody(request)) void edit(made, facts, request, response);
-    else begin(made, facts, request, response, hasBody(request) ? { kind: 'stream' } : { kind: 'none' });
+    const { hasBody } = made.facts;
+    if (needsEditing && hasBody) void edit(made, facts, request, response);
+    else begin(made, facts, request, response, hasBody ? STREAM : NONE);
   }
 
   function begin(
@@ -160,12 +161,8 @@ export function createBroker(options: BrokerOptions): Broker {
       release();
       return;
     }
-    const facts = factsFor(refusal.identity, refusal.ip, request, {
-      id: when.id,
-      at: when.at,
-      mono: when.mono ?? when.monoMs ?? 0,
-      asOf: when.asOf,
-    });
+    const now = { id: when.id, at: when.at, mono: when.mono ?? when.monoMs ?? 0, asOf: when.asOf };
+    const facts = factsFor(refusal.identity, refusal.ip, request, now, request.headers['user-agent'] ?? '', null);
     guardian.refused(facts, refusal.reason, release);
   }
 
@@ -237,6 +234,9 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'chunk-extensions'],
 };
 
+const STREAM = { kind: 'stream' } as const;
+const NONE = { kind: 'none' } as const;
+
 function hasBody(request: IncomingMessage): boolean {
   const { headers } = request;
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
@@ -262,10 +262,17 @@ interface When {
 }
 
 function factsOf(made: Forward, request: IncomingMessage, when: When): UseFacts {
-  return { ...factsFor(made.identity, made.ip, request, when), version: made.versionId };
+  return factsFor(made.identity, made.ip, request, when, made.facts.userAgent, made.versionId);
 }
 
-function factsFor(identity: Identity, ip: string, request: IncomingMessage, when: When): UseFacts {
+function factsFor(
+  identity: Identity,
+  ip: string,
+  request: IncomingMessage,
+  when: When,
+  userAgent: string,
+  version: string | null,
+): UseFacts {
   const { token, credential, action } = identity;
   return {
     id: when.id,
@@ -273,13 +280,13 @@ function factsFor(identity: Identity, ip: string, request: IncomingMessage, when
     monoMs: when.mono,
     asOf: when.asOf,
     ip,
-    userAgent: storableUserAgent(request.headers['user-agent'] ?? ''),
+    userAgent: storableUserAgent(userAgent),
     method: request.method ?? '',
     token: token.row.id,
     principal: token.row.principalId,
     credential: credential?.row.id ?? null,
     provider: credential?.row.provider ?? null,
-    version: null,
+    version,
     grant: identity.grantId,
     action: action?.name ?? null,
     effect: action?.effect ?? null,

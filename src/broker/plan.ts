@@ -3,12 +3,19 @@
 //
 //   who (token) -> where (credential, by the token or by the first two path segments) -> what (action of the catalogue) ->
 //   may it (grants) -> how it is sent on (headers, injection)
-import { matchAction, pathProblem, readQuery } from '../access/action.ts';
-import { decideUse, type LiveCredential, type LiveToken, type Policy, tokenProblem } from '../access/policy.ts';
+import { type Match, matchAction, pathProblem, readQuery } from '../access/action.ts';
+import {
+  decideUse,
+  type LiveCatalogue,
+  type LiveCredential,
+  type LiveToken,
+  type Policy,
+  tokenProblem,
+} from '../access/policy.ts';
 import { bareToken, isWellFormedToken, TOKEN_LENGTH } from '../access/token.ts';
 import { type Address, contains, type Network, parseAddress } from '../model/address.ts';
 import type { Action } from '../providers/provider.ts';
-import { type Head, headProblem } from './head.ts';
+import { type Head, type HeadFacts, inspectHead } from './head.ts';
 import { type FoundToken, findTokens, type Injection } from './inject.ts';
 
 /** What a plan rests on besides the head. */
@@ -58,36 +65,10 @@ export interface Forward {
   readonly injection: Injection;
   /** What must be put before a redirect's path to lead back here. */
   readonly mount: string;
+  readonly facts: HeadFacts;
 }
 
 export type Plan = Refusal | Forward;
-
-/** RFC 9110 section 7.6.1, and what never travels: forwarding claims, cookies, ranges and codings that scrubbing could not see through. */
-const DROPPED: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authorization',
-  'proxy-authenticate',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'host',
-  'expect',
-  'accept-encoding',
-  'range',
-  'if-range',
-  'cookie',
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-forwarded-port',
-  'x-forwarded-server',
-  'x-real-ip',
-  'via',
-]);
 
 const DEFAULT_SPACE = 'default';
 const DEFAULT_ENVIRONMENT = 'default';
@@ -104,9 +85,9 @@ function split(target: string): Parsed {
 
 /** Decides what becomes of a request. Spends the rate limit of the grant that allows it: call it once for each request. */
 export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number): Plan {
-  const ip = sourceOf(head, snapshot.trustedProxies);
-  const problem = headProblem(head);
-  if (problem !== null) return refuse(problem.status, problem.reason, ip, null);
+  const ip = snapshot.trustedProxies.length === 0 ? head.remote : sourceOf(head, snapshot.trustedProxies);
+  const inspected = inspectHead(head);
+  if (inspected.problem !== null) return refuse(inspected.problem.status, inspected.problem.reason, ip, null);
   const { path, query } = split(head.target);
   const tokens = findTokens(head.rawHeaders, query);
   if (tokens.length > 1) return refuse(400, 'two-tokens', ip, null);
@@ -127,13 +108,13 @@ export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number)
   };
   const identity: Identity = { token, credential: null, action: null, path: null, query: null, grantId: null };
   // Judged before anything else is looked up, so that an expired token learns nothing about what exists.
-  const wrong = tokenProblem(token, at, token.row.networks.length === 0 ? null : attempt.address);
+  const wrong = tokenProblem(token, at, attempt);
   if (wrong !== null) return refuse(401, wrong, ip, identity);
   const bad = pathProblem(path);
   if (bad !== null) return refuse(400, bad, ip, identity);
   const place = locate(snapshot.policy, token, path);
   if (place === null) return refuse(403, 'no-grant', ip, identity);
-  return planFor(place, { head, snapshot, token, found, query, ip, attempt });
+  return planFor(place, { head, facts: inspected.facts, snapshot, token, found, query, ip, attempt });
 }
 
 interface Place {
@@ -164,6 +145,7 @@ function locate(policy: Policy, token: LiveToken, path: string): Place | null {
 
 interface Asked {
   readonly head: Head;
+  readonly facts: HeadFacts;
   readonly snapshot: Snapshot;
   readonly token: LiveToken;
   /** Null: the caller is the anonymous one. */
@@ -179,10 +161,10 @@ interface Asked {
 }
 
 function planFor(place: Place, asked: Asked): Plan {
-  const { head, snapshot, token, ip, attempt } = asked;
+  const { head, facts, snapshot, token, ip, attempt } = asked;
   const { credential, path } = place;
   const base = { token, credential, action: null, path: null, query: null, grantId: null };
-  const match = credential.catalogue === null ? null : matchAction(credential.catalogue.compiled, head.method, path);
+  const match = credential.catalogue === null ? null : recentMatch(credential.catalogue, head.method, path);
   // Whoever holds no grant at all on this credential learns nothing about its provider's actions.
   if (match === null) {
     const known = snapshot.policy.pairs.has(`${token.row.principalId} ${credential.row.id}`);
@@ -213,10 +195,28 @@ function planFor(place: Place, asked: Asked): Plan {
     endsAt: Math.min(grant.expiresAt ?? Number.POSITIVE_INFINITY, token.row.expiresAt ?? Number.POSITIVE_INFINITY),
     ip,
     target: targetOf(path, asked.query, injection),
-    headers: headersOf(head.rawHeaders, injection),
+    headers: headersOf(head.rawHeaders, injection, facts.named),
     injection,
     mount: place.mount,
+    facts,
   };
+}
+
+/** Paths longer than this are matched each time: the memory of what was matched stays small. */
+const RECENT_PATH_LENGTH_MAX = 256;
+const RECENT_MAX = 4_096;
+
+/** The action of a path, remembered: applications ask for the same paths again and again. */
+function recentMatch(catalogue: LiveCatalogue, method: string, path: string): Match | null {
+  const key = `${method} ${path}`;
+  const known = catalogue.recent.get(key);
+  if (known !== undefined) return known;
+  const match = matchAction(catalogue.compiled, method, path);
+  if (match !== null && path.length <= RECENT_PATH_LENGTH_MAX) {
+    if (catalogue.recent.size >= RECENT_MAX) catalogue.recent.clear();
+    catalogue.recent.set(key, match);
+  }
+  return match;
 }
 
 function refuse(status: number, reason: string, ip: string, identity: Identity | null): Refusal {
@@ -247,30 +247,17 @@ function targetOf(path: string, query: string, injection: Injection): string {
 }
 
 /** The header lines that travel on, with the key in its place. */
-function headersOf(rawHeaders: readonly string[], injection: Injection): string[] {
-  const named = connectionNames(rawHeaders);
+function headersOf(rawHeaders: readonly string[], injection: Injection, named: ReadonlySet<string> | null): string[] {
+  const { dropped } = injection;
   const lines: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!.toLowerCase();
-    if (DROPPED.has(name) || injection.headers.has(name) || named?.has(name)) continue;
+    if (dropped.has(name) || named?.has(name)) continue;
     lines.push(name, rawHeaders[i + 1]!);
   }
   lines.push('accept-encoding', 'identity');
   for (const text of injection.headerLines) lines.push(text);
   return lines;
-}
-
-/** Headers that the Connection header names: they end here. Content-Length cannot be named away. */
-function connectionNames(rawHeaders: readonly string[]): Set<string> | null {
-  let names: Set<string> | null = null;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]!.length !== 10 || rawHeaders[i]!.toLowerCase() !== 'connection') continue;
-    const value = rawHeaders[i + 1]!.toLowerCase();
-    if (value === 'keep-alive' || value === 'close') continue;
-    names ??= new Set();
-    for (const name of value.split(',')) if (name.trim() !== 'content-length') names.add(name.trim());
-  }
-  return names;
 }
 
 /** The caller's address: the socket's peer, or, where that is a trusted proxy, the last address in X-Forwarded-For that is not. */

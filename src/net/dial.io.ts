@@ -83,7 +83,10 @@ export function createDialer(options: DialOptions): Dialer {
   const { connectionsMax = 64, waitingMax = 1024, originsMax = 1024, connectionAgeMaxMs = 60_000 } = options;
   const { headersTimeoutMs = 60_000, bodyTimeoutMs = 60_000, headerBytesMax = 32_768 } = options;
   const idleMs = Math.min(options.idleMs ?? 15_000, connectionAgeMaxMs);
-  const pools = new Map<string, Pool>();
+  // A pool is replaced when it is old, and ends once its last request has: the library's own age limit looks at the clock for
+  // every connection of the pool, twice a request.
+  const pools = new Map<string, { readonly pool: Pool; readonly untilMs: number }>();
+  const ending = new Set<Pool>();
   const settingsKeys = new WeakMap<ProviderSettings, string>();
 
   function settingsKey(settings: ProviderSettings): string {
@@ -113,7 +116,6 @@ export function createDialer(options: DialOptions): Dialer {
       connections: connectionsMax,
       pipelining: reuse === 'kept' ? 1 : 0,
       allowH2: false,
-      clientTtl: connectionAgeMaxMs,
       keepAliveTimeout: idleMs,
       keepAliveMaxTimeout: connectionAgeMaxMs,
       headersTimeout: headersTimeoutMs,
@@ -125,16 +127,28 @@ export function createDialer(options: DialOptions): Dialer {
 
   function dispatcherFor(origin: string, settings: ProviderSettings, reuse: Reuse = 'kept'): Dispatcher {
     const key = `${reuse} ${origin} ${settingsKey(settings)}`;
-    let pool = pools.get(key);
-    if (pool === undefined) {
-      pool = createPool(origin, settings, reuse);
-      pools.set(key, pool);
+    const known = pools.get(key);
+    if (known !== undefined && performance.now() < known.untilMs) return known.pool;
+    if (known !== undefined) {
+      pools.delete(key);
+      retire(known.pool);
     }
+    const pool = createPool(origin, settings, reuse);
+    pools.set(key, { pool, untilMs: performance.now() + connectionAgeMaxMs });
     return pool;
   }
 
+  /** Gives a pool no further request; its connections close when they are idle. */
+  function retire(pool: Pool): void {
+    ending.add(pool);
+    pool
+      .close()
+      .catch(() => {})
+      .finally(() => ending.delete(pool));
+  }
+
   async function close(): Promise<void> {
-    const all = [...pools.values()];
+    const all = [...[...pools.values()].map(({ pool }) => pool), ...ending];
     pools.clear();
     await Promise.all(all.map((pool) => pool.destroy()));
   }

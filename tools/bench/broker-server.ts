@@ -1,7 +1,7 @@
 // The broker under measurement, with everything a real one has: tokens, 50 grants, a rate limit, the durable record in SQLite. With `--no-record`
 // the record is acknowledged without being written, and nothing else changes.
 // usage: broker-server.ts UPSTREAM_PORT DIRECTORY KEY [--no-record] ; prints port and token
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type net from 'node:net';
 import { createGuardian } from '../../src/access/guardian.io.ts';
 import { createBroker, DEFAULT_LIMITS } from '../../src/broker/listener.io.ts';
@@ -15,7 +15,7 @@ const house: BenchHouse = await startHouse({
   directory: directory!,
   origin: `http://127.0.0.1:${upstream}`,
   key: new Secret(key!),
-  hash: (text) => createHash('sha256').update(text).digest('hex'),
+  hash: (text) => hash('sha256', text, 'hex'),
 });
 let index = 0;
 const guardian = recording
