@@ -21,8 +21,6 @@ export type TargetProblem =
 interface Branch {
   readonly literals: Map<string, Branch>;
   parameter: Branch | null;
-  /** A parameter here may hold an encoded slash. */
-  slashes: boolean;
   readonly leaves: Map<string, Leaf>;
 }
 
@@ -38,7 +36,7 @@ export interface Catalogue {
 }
 
 function emptyBranch(): Branch {
-  return { literals: new Map(), parameter: null, slashes: false, leaves: new Map() };
+  return { literals: new Map(), parameter: null, leaves: new Map() };
 }
 
 /** Compiles a catalogue. Throws where two actions would match the same requests: that is a programmer's error. */
@@ -62,7 +60,6 @@ export function compileCatalogue(actions: readonly Action[]): Catalogue {
       }
       names.push(parameter[1]!);
       branch.parameter ??= emptyBranch();
-      if (action.slashes?.includes(parameter[1]!)) branch.slashes = true;
       branch = branch.parameter;
     }
     if (branch.leaves.has(action.method)) throw new Error(`two actions for ${action.method} ${action.path}`);
@@ -94,7 +91,10 @@ export function matchAction(catalogue: Catalogue, method: string, path: string):
 }
 
 function walk(branch: Branch, segments: readonly string[], at: number, method: string, values: string[]): Leaf | null {
-  if (at === segments.length) return branch.leaves.get(method) ?? null;
+  if (at === segments.length) {
+    const leaf = branch.leaves.get(method);
+    return leaf !== undefined && mayHoldSlashes(leaf, values) ? leaf : null;
+  }
   const segment = segments[at]!;
   const literal = branch.literals.get(segment);
   if (literal !== undefined) {
@@ -102,17 +102,24 @@ function walk(branch: Branch, segments: readonly string[], at: number, method: s
     if (found !== null) return found;
   }
   if (branch.parameter === null || segment === '') return null;
-  if (!branch.slashes && segment.includes('%') && /%2f/i.test(segment)) return null;
   values.push(segment);
   const found = walk(branch.parameter, segments, at + 1, method, values);
   if (found === null) values.pop();
   return found;
 }
 
+/** Whether every encoded slash stands in a parameter for which this very action declares it. */
+function mayHoldSlashes(leaf: Leaf, values: readonly string[]): boolean {
+  return values.every(
+    (value, i) => !value.includes('%') || !/%2f/i.test(value) || leaf.action.slashes?.includes(leaf.names[i]!) === true,
+  );
+}
+
 /** A path of plain characters: no escapes, no empty segment. Dot segments are looked for separately. */
 const PLAIN_PATH = /^(?:\/[A-Za-z0-9._~!$&'()*+,=:@-]+)+$/;
 const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/;
-const TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
+/** What RFC 3986 allows in a path, and the backslash, which has a reason of its own. Whatever else a normaliser would escape. */
+const TARGET = /^\/[A-Za-z0-9._~!$&'()*+,;=:@%/\\-]*$/;
 
 /**
  * What is wrong with a path, or null. An encoded slash is passed here, and refused by `matchAction` where the parameter does
@@ -120,7 +127,7 @@ const TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
  */
 export function pathProblem(path: string): TargetProblem | null {
   if (PLAIN_PATH.test(path)) return DOT_SEGMENT.test(path) ? 'dot-segment' : null;
-  if (!TARGET.test(path) || path.includes('"') || path.includes('<') || path.includes('>')) return 'target-form';
+  if (!TARGET.test(path)) return 'target-form';
   if (path.includes('\\')) return 'encoded-backslash';
   if (path.includes(';')) return 'path-parameter';
   for (let i = path.indexOf('%'); i >= 0; i = path.indexOf('%', i + 1)) {
@@ -152,28 +159,50 @@ export interface Query {
 const NO_QUERY: Query = { values: {}, problem: null };
 const QUERY_FORM = /[^\x21-\x7e]|#/;
 /** A query without these has no name that could be a method override, however it is spelt. */
-const MAY_OVERRIDE = /[_%]/;
+const MAY_OVERRIDE = /[_%.[]/;
 
 /**
- * Reads the wanted parameters of a query (without its `?`). A wanted parameter that comes twice, in whatever spelling (`a`, `a[]`, `%61`),
- * is a problem, and so is a method override.
+ * What providers may take a query's name for, in lower case: some trim it, end it at a NUL or ignore its case, some cut it at a bracket or
+ * a dot, and PHP makes `_` of dots, spaces and an open bracket.
+ */
+function readingsOf(name: string): string[] {
+  if (/^[A-Za-z0-9_-]*$/.test(name)) return [name.toLowerCase()];
+  const plain = name
+    .replace(/\u0000.*$/s, '')
+    .trim()
+    .toLowerCase();
+  const beforeBracket = plain.replace(/\[.*$/s, '');
+  const beforeDot = beforeBracket.replace(/\..*$/s, '').trim();
+  return [beforeDot, beforeBracket.replace(/[ .]/g, '_'), plain.replace(/[ .[]/g, '_')];
+}
+
+/**
+ * Reads the wanted parameters of a query (without its `?`). A wanted parameter that comes twice, in whatever spelling (`a`, `a[]`, `%61`,
+ * `A`), or in another one than its own, or beside a `;`, which some take for `&`, is a problem, and so is a method override.
  */
 export function readQuery(query: string, wanted: readonly string[]): Query {
   if (query === '') return NO_QUERY;
   if (QUERY_FORM.test(query)) return { values: {}, problem: 'target-form' };
   if (wanted.length === 0 && !MAY_OVERRIDE.test(query)) return NO_QUERY;
   const values: Record<string, string> = {};
-  for (const pair of query.split(/[&;]/)) {
-    const equals = pair.indexOf('=');
-    const name = decodeFormPart(equals < 0 ? pair : pair.slice(0, equals));
-    if (name === null) return { values: {}, problem: 'bad-encoding' };
-    const base = name.replace(/[[.].*$/s, '').trim();
-    if (/^_method$/i.test(base)) return { values: {}, problem: 'method-override' };
-    if (!wanted.includes(base)) continue;
-    const value = decodeFormPart(equals < 0 ? '' : pair.slice(equals + 1));
-    if (value === null) return { values: {}, problem: 'bad-encoding' };
-    if (name !== base || values[base] !== undefined) return { values: {}, problem: 'repeated-parameter' };
-    values[base] = value;
+  for (const pair of query.split('&')) {
+    const parts = pair.split(';');
+    for (const part of parts) {
+      const equals = part.indexOf('=');
+      const name = decodeFormPart(equals < 0 ? part : part.slice(0, equals));
+      if (name === null) return { values: {}, problem: 'bad-encoding' };
+      const readings = readingsOf(name);
+      if (readings.includes('_method')) return { values: {}, problem: 'method-override' };
+      const meant = wanted.find((one) => readings.includes(one.toLowerCase()));
+      if (meant === undefined) continue;
+      const value = decodeFormPart(equals < 0 ? '' : part.slice(equals + 1));
+      if (value === null) return { values: {}, problem: 'bad-encoding' };
+      // It is recorded with the use, and what is recorded may not hold U+0000.
+      if (value.includes('\u0000')) return { values: {}, problem: 'encoded-control' };
+      const isPlain = name === meant && parts.length === 1;
+      if (!isPlain || values[meant] !== undefined) return { values: {}, problem: 'repeated-parameter' };
+      values[meant] = value;
+    }
   }
   return { values, problem: null };
 }

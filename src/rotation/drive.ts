@@ -2,7 +2,7 @@
 // touches the world and gets the answers back, so that the very same code runs in production (rotator.io.ts answers with a
 // database and a provider) and in the simulator (which answers with faults, a million times a minute).
 import type { Instant } from '../model/instant.ts';
-import { decide, evolve, isMaterial, type OverlapEffect, type OverlapEvent, type OverlapState } from './overlap.ts';
+import { decide, evolve, type OverlapEffect, type OverlapEvent, type OverlapState, voidOnRead } from './overlap.ts';
 import type { OverlapPolicy } from './policy.ts';
 
 export type Ask =
@@ -39,8 +39,8 @@ const JOURNAL_TRIES = 12;
 export function* drive(start: OverlapState, policy: OverlapPolicy, from: Instant): Generator<Ask, DriveEnd, Answer> {
   let state = start;
   let now = from;
-  // A command that came while an outcome was still being written: it is next.
-  let command: OverlapEvent | null = null;
+  // What comes before the next decision: a command that was given while an outcome was still being written, for one.
+  let command: OverlapEvent | null = voidOnRead(start);
   for (;;) {
     const next = decide(state, now, policy);
     if (next.kind === 'finished') return 'finished';
@@ -84,4 +84,24 @@ export function* drive(start: OverlapState, policy: OverlapPolicy, from: Instant
     }
     state = after;
   }
+}
+
+/** Whether two states differ in nothing but a pause or an in-memory counter: then the row need not be written. */
+function isMaterial(before: OverlapState, after: OverlapState): boolean {
+  if (before === after) return false;
+  return (
+    before.step !== after.step ||
+    before.intent !== after.intent ||
+    before.attempt !== after.attempt ||
+    before.fresh !== after.fresh ||
+    before.promoted !== after.promoted ||
+    before.undoing !== after.undoing ||
+    before.target !== after.target ||
+    before.death !== after.death ||
+    before.revokes !== after.revokes ||
+    before.discards !== after.discards ||
+    before.orphans !== after.orphans ||
+    before.overdue !== after.overdue ||
+    before.end !== after.end
+  );
 }

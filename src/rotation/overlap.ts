@@ -11,7 +11,6 @@
 // Storing is part of `issued`: the shell commits the new version's envelope and the event in one transaction, so there is no
 // state in which a key is known but its bytes are not. What a crash leaves behind: an `intent` without an outcome. For `issue` it means
 // that a key may exist whose bytes are gone (reconcile finds it by its label and deletes it); for `revoke` and `discard` the call is repeated.
-//
 // Time is an Instant (model/instant.ts): no wait is ever cut short by a clock step or a restart.
 import { type DeathEvidence, isProvenDead, NO_EVIDENCE, nextProbeMs, weigh } from '../credentials/death.ts';
 import { elapsedMs, type Instant } from '../model/instant.ts';
@@ -81,6 +80,16 @@ export type OverlapEffect =
   | { readonly do: 'cover' }
   | { readonly do: 'revoke'; readonly which: 'old' | 'fresh' };
 
+type Verdict = 'alive' | 'dead' | 'unknown';
+
+interface Observation {
+  /** False where the evidence could not be gathered: then nothing is concluded. */
+  readonly known: boolean;
+  readonly inFlight: number;
+  /** Milliseconds for which the version has certainly not been used, by the broker's count and the provider's word. */
+  readonly idleMs: number;
+}
+
 export type OverlapEvent =
   | { readonly on: 'begun' }
   | { readonly on: 'issued'; readonly versionId: string; readonly providerKeyId: string }
@@ -93,22 +102,15 @@ export type OverlapEvent =
   | { readonly on: 'list-impossible' }
   | { readonly on: 'discarded' }
   | { readonly on: 'discard-failed' }
-  | { readonly on: 'probed'; readonly verdict: 'alive' | 'dead' | 'unknown' }
+  | { readonly on: 'probed'; readonly verdict: Verdict }
   | { readonly on: 'promoted' }
   | { readonly on: 'demoted' }
-  | {
-      readonly on: 'observed';
-      /** False where the evidence could not be gathered: then nothing is concluded. */
-      readonly known: boolean;
-      readonly inFlight: number;
-      /** Milliseconds for which the version has certainly not been used, by the broker's count and the provider's word. */
-      readonly idleMs: number;
-    }
+  | ({ readonly on: 'observed' } & Observation)
   /** `none`: no second failure domain is configured; the credential is shown as unprotected. */
   | { readonly on: 'covered'; readonly by: 'copy' | 'none' }
   | { readonly on: 'cover-failed' }
   | { readonly on: 'revoke-called' }
-  /** The confirmation is too old to revoke anything on its strength. */
+  /** A confirmation is too old to revoke on its strength, or evidence may lack an acceptance that was seen and never written. */
   | { readonly on: 'lapsed' }
   | { readonly on: 'cancelled'; readonly reason: string }
   | { readonly on: 'resumed' }
@@ -177,7 +179,6 @@ export function decide(state: OverlapState, now: Instant, policy: OverlapPolicy)
       if (state.orphans.length > 0) return act({ do: 'discard', providerKeyId: state.orphans[0]! }, true);
       return act({ do: 'list' }, false);
     case 'verify':
-      return act({ do: 'probe', which: 'fresh' }, false);
     case 'confirm':
       return act({ do: 'probe', which: state.target === 'old' ? 'fresh' : 'old' }, false);
     case 'drain':
@@ -204,6 +205,11 @@ function isLapsed(since: Instant, now: Instant): boolean {
 /** Whether no revoke call of the target can have been made yet. */
 function isUncalled(state: OverlapState): boolean {
   return state.target === 'old' ? !state.pivoted : !state.intent && state.revokes === 0;
+}
+
+/** What is void when the row is read anew, after a crash or a write that failed for good; null where nothing is. */
+export function voidOnRead(state: OverlapState): OverlapEvent | null {
+  return state.step === 'prove' && state.death.refusals > 0 ? { on: 'lapsed' } : null;
 }
 
 function act(effect: OverlapEffect, journalFirst: boolean): Decision {
@@ -237,7 +243,7 @@ export function evolve(state: OverlapState, event: OverlapEvent, now: Instant, p
     case 'demote':
       return event.on === 'demoted' ? enter({ ...state, promoted: false, target: 'fresh' }, 'drain', now) : state;
     case 'drain':
-      return event.on === 'observed' ? afterObservation(state, event, now, policy) : state;
+      return event.on === 'observed' ? afterDrain(state, event, now, policy) : state;
     case 'cover':
       if (event.on === 'covered') return enter(state, 'confirm', now);
       return event.on === 'cover-failed' ? retry(state, now, policy, 'no second copy could be written') : state;
@@ -249,6 +255,7 @@ export function evolve(state: OverlapState, event: OverlapEvent, now: Instant, p
         ? enter({ ...state, revokes: state.revokes + 1, death: NO_EVIDENCE }, 'prove', now)
         : state;
     case 'prove':
+      if (event.on === 'lapsed') return { ...state, death: NO_EVIDENCE };
       return event.on === 'probed' ? afterProof(state, event.verdict, now, policy) : state;
   }
 }
@@ -323,13 +330,7 @@ function afterList(state: OverlapState, event: OverlapEvent, now: Instant, polic
     case 'list-failed':
       return retry(state, now, policy, 'the provider does not list its keys');
     case 'discarded':
-      return {
-        ...state,
-        intent: false,
-        failures: 0,
-        discards: state.discards + 1,
-        orphans: state.orphans.slice(1),
-      };
+      return { ...state, intent: false, failures: 0, discards: state.discards + 1, orphans: state.orphans.slice(1) };
     case 'discard-failed':
       return retry({ ...state, orphans: [] }, now, policy, 'the provider does not delete an orphan');
     default:
@@ -344,12 +345,7 @@ function afterClean(state: OverlapState, now: Instant, policy: OverlapPolicy): O
   return retry({ ...again, failures: state.failures }, now, policy, 'the provider makes no key');
 }
 
-function afterVerify(
-  state: OverlapState,
-  seen: 'alive' | 'dead' | 'unknown',
-  now: Instant,
-  policy: OverlapPolicy,
-): OverlapState {
+function afterVerify(state: OverlapState, seen: Verdict, now: Instant, policy: OverlapPolicy): OverlapState {
   if (seen === 'unknown') return retry(state, now, policy, 'the new key can be neither confirmed nor refused');
   const alive = seen === 'alive' ? state.alive + 1 : 0;
   const dead = seen === 'dead' ? state.dead + 1 : state.dead;
@@ -361,12 +357,7 @@ function afterVerify(
 /** Undoing for this reason alone leads to another try. */
 export const DEAD_ON_ARRIVAL = 'the new key was dead on arrival';
 
-function afterObservation(
-  state: OverlapState,
-  seen: { known: boolean; inFlight: number; idleMs: number },
-  now: Instant,
-  policy: OverlapPolicy,
-): OverlapState {
+function afterDrain(state: OverlapState, seen: Observation, now: Instant, policy: OverlapPolicy): OverlapState {
   if (seen.known && seen.inFlight === 0 && seen.idleMs >= policy.quietMs) {
     return enter(state, state.target === 'old' ? 'cover' : 'confirm', now);
   }
@@ -375,12 +366,7 @@ function afterObservation(
   return pauseFor({ ...state, overdue }, Math.max(1, Math.min(policy.drainPollMs, quietLeft)), now);
 }
 
-function afterConfirm(
-  state: OverlapState,
-  seen: 'alive' | 'dead' | 'unknown',
-  now: Instant,
-  policy: OverlapPolicy,
-): OverlapState {
+function afterConfirm(state: OverlapState, seen: Verdict, now: Instant, policy: OverlapPolicy): OverlapState {
   if (seen === 'alive') {
     if (state.target === 'fresh' && state.promoted) return enter(state, 'demote', now);
     return enter({ ...state, revokes: 0 }, 'revoke', now);
@@ -394,12 +380,7 @@ function afterConfirm(
   return pauseFor({ ...state, dead, failures: 0 }, policy.verifySpacingMs, now);
 }
 
-function afterProof(
-  state: OverlapState,
-  seen: 'alive' | 'dead' | 'unknown',
-  now: Instant,
-  policy: OverlapPolicy,
-): OverlapState {
+function afterProof(state: OverlapState, seen: Verdict, now: Instant, policy: OverlapPolicy): OverlapState {
   const death = weigh(state.death, seen, now, policy.death);
   if (seen === 'alive') {
     if (state.revokes >= policy.revokesMax) {
@@ -416,24 +397,4 @@ function afterProof(
     return enter(again, 'issue', now);
   }
   return enter(proven, 'sweep', now);
-}
-
-/** Whether two states differ in nothing but a pause or an in-memory counter: then the row need not be written. */
-export function isMaterial(before: OverlapState, after: OverlapState): boolean {
-  if (before === after) return false;
-  return (
-    before.step !== after.step ||
-    before.intent !== after.intent ||
-    before.attempt !== after.attempt ||
-    before.fresh !== after.fresh ||
-    before.promoted !== after.promoted ||
-    before.undoing !== after.undoing ||
-    before.target !== after.target ||
-    before.death !== after.death ||
-    before.revokes !== after.revokes ||
-    before.discards !== after.discards ||
-    before.orphans !== after.orphans ||
-    before.overdue !== after.overdue ||
-    before.end !== after.end
-  );
 }

@@ -13,7 +13,7 @@ import type { Secret } from '../model/secret.ts';
 import type { Kind } from '../providers/provider.ts';
 import { type Answer, drive } from './drive.ts';
 import { type Brought, type EffectTools, perform, type Scene } from './effects.ts';
-import { beginOverlap, evolve, type OverlapEvent, type OverlapState } from './overlap.ts';
+import { beginOverlap, beginRetirement, evolve, type Held, type OverlapEvent, type OverlapState } from './overlap.ts';
 import { overlapPolicyFor } from './policy.ts';
 import { recordStep } from './record.ts';
 import type { RotationRow } from './rotation.ts';
@@ -274,49 +274,53 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     return current(rotationId) ?? { ...row, state: after };
   }
 
-  async function request(asked: RotationRequest): Promise<RotationRow> {
-    const credential = getRow<CredentialRow>(desk.rows, 'credential', asked.credentialId);
+  /** The versions of a credential that a rotation may touch. Throws `invalid` where it cannot be rotated. */
+  function rotatable(credential: CredentialRow): { kind: Kind; current: Held } {
     const { kind } = options.kindOf(credential);
     if (options.isSealed()) throw new Failure('sealed', 'the vault is sealed');
     if (credential.retiredAt !== null) throw new Failure('invalid', 'the credential is decommissioned');
     if (kind.rotation !== 'overlap' || kind.issue === null || kind.revoke === null) {
       throw new Failure('invalid', `a ${kind.title} cannot be rotated by the provider's API`);
     }
-    const old = versionsOf(credential.id).find((version) => version.state === 'current');
-    if (old === undefined) throw new Failure('invalid', 'the credential has no current version to rotate');
-    if (old.providerKeyId === null) {
-      throw new Failure('invalid', "the provider's id of the current key is not known: identify the credential first");
+    const current = versionsOf(credential.id).find((version) => version.state === 'current');
+    if (current === undefined) throw new Failure('invalid', 'the credential has no current version');
+    return { kind, current: held(current) };
+  }
+
+  function held(version: VersionRow): Held {
+    if (version.providerKeyId === null) {
+      throw new Failure('invalid', "the provider's id of the key is not known: identify the credential first");
     }
+    return { versionId: version.id, providerKeyId: version.providerKeyId };
+  }
+
+  async function begin(
+    credential: CredentialRow,
+    kind: Kind,
+    state: OverlapState,
+    about: Pick<RotationRow, 'trigger' | 'reason'> & { actor: Actor; type: string },
+  ): Promise<RotationRow> {
     const at = desk.clock.now();
     const row: RotationRow = {
       id: newId('rotation', at, desk.random),
       rowVersion: 1,
       credentialId: credential.id,
-      trigger: asked.trigger,
-      reason: asked.reason,
+      trigger: about.trigger,
+      reason: about.reason,
       requestedAt: at,
       endedAt: null,
       settings: credential.settings,
       policy: overlapPolicyFor(kind, credential.policy),
-      state: beginOverlap({ versionId: old.id, providerKeyId: old.providerKeyId }, instant()),
+      state,
       refusals: [],
       revokeCalledAt: null,
       lastProblem: null,
     };
     scene(row);
+    const detail = { trigger: about.trigger, reason: about.reason };
+    const rows: RowImage[] = [{ noun: 'rotation', row }];
     try {
-      await desk.write({
-        events: [
-          {
-            v: 1,
-            at,
-            actor: asked.actor,
-            type: 'rotation.requested',
-            rows: [{ noun: 'rotation', row }],
-            detail: { trigger: asked.trigger, reason: asked.reason },
-          },
-        ],
-      });
+      await desk.write({ events: [{ v: 1, at, actor: about.actor, type: about.type, rows, detail }] });
     } catch (error) {
       if (Failure.is(error, 'conflict'))
         throw new Failure('conflict', 'a rotation of this credential is running already');
@@ -326,8 +330,31 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     return row;
   }
 
+  async function request(asked: RotationRequest): Promise<RotationRow> {
+    const credential = getRow<CredentialRow>(desk.rows, 'credential', asked.credentialId);
+    const { kind, current } = rotatable(credential);
+    return begin(credential, kind, beginOverlap(current, instant()), { ...asked, type: 'rotation.requested' });
+  }
+
+  async function retire(versionId: string, actor: Actor): Promise<RotationRow> {
+    const version = getRow<VersionRow>(desk.rows, 'version', versionId);
+    const credential = getRow<CredentialRow>(desk.rows, 'credential', version.credentialId);
+    const { kind, current } = rotatable(credential);
+    if (version.state === 'current' || version.state === 'revoked') {
+      throw new Failure('invalid', `a ${version.state} version cannot be retired`);
+    }
+    const state = beginRetirement(held(version), current, instant());
+    return begin(credential, kind, state, {
+      trigger: 'operator',
+      reason: 'superseded',
+      actor,
+      type: 'rotation.retirement-requested',
+    });
+  }
+
   return {
     request,
+    retire,
     cancel: (rotationId, reason, actor) => command(rotationId, { on: 'cancelled', reason }, actor),
     resume: (rotationId, actor) => command(rotationId, { on: 'resumed' }, actor),
     takeUp() {

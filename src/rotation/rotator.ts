@@ -16,6 +16,11 @@ export interface Rotator {
    * `invalid` where its kind cannot be rotated by API or it has no issuer, `sealed` while sealed.
    */
   request(request: RotationRequest): Promise<RotationRow>;
+  /**
+   * Ends a version that is not the current one: drains, revokes and proves it, without a successor. Throws `conflict` where a
+   * rotation of its credential is running, `invalid` where it is current, revoked or unidentified.
+   */
+  retire(versionId: string, actor: Actor): Promise<RotationRow>;
   /** Undoes a rotation that has not reached its pivot. Throws `conflict` where it has, `not-found` where none runs. */
   cancel(rotationId: string, reason: string, actor: Actor): Promise<RotationRow>;
   /** Lets a blocked rotation go on. */

@@ -1,0 +1,376 @@
+// Credentials: adding, looking, changing, suspending. Not here: importing from a .env file (import.ts), rotating and revoking.
+import type { RotationSettings } from '../../credentials/credential.ts';
+import { Failure } from '../../model/failure.ts';
+import type { Command, Input, OptionSpec, Outcome } from '../command.ts';
+import type { Context } from '../context.ts';
+import { type Credential, credentialName, type Version } from '../rows.ts';
+import { namesSecret, readParts, SECRET_OPTIONS } from '../secret-input.ts';
+import { visible } from '../text.ts';
+
+export interface CredentialDetail {
+  readonly credential: Credential;
+  readonly versions: readonly Version[];
+  readonly protected: boolean;
+  readonly grants: number;
+}
+
+const REFERENCE = {
+  name: '<credential>',
+  about: 'id, or `name`, `provider/name` or `environment/provider/name`',
+};
+
+export const IDENTITY_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--provider <name>', about: 'who issues the key: `claviger provider list`' },
+  { flags: '--kind <kind>', about: 'kind of the key at its provider; the only one where there is only one' },
+  { flags: '--environment <name>', about: 'prod, staging, …; `default` where it is left out' },
+  { flags: '--purpose <purpose>', about: 'lend it, or mint and revoke others with it', choices: ['lend', 'manage'] },
+  { flags: '--issuer <credential>', about: 'the credential with which this one is minted and revoked' },
+  { flags: '--origin <url>', about: 'where its bytes may go; the provider’s own address where it is left out' },
+  { flags: '--set <key=value...>', about: 'a setting of its kind: organisation, project, …' },
+  { flags: '--owner <text>', about: 'who answers for it' },
+  { flags: '--note <text>', about: 'what it is for' },
+  { flags: '--provider-key-id <id>', about: 'the provider’s id of the key, where you know it' },
+];
+
+export const POLICY_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--every-days <days>', about: 'rotate when it is this old' },
+  { flags: '--quiet-for <duration>', about: 'unused for this long before the old version is revoked' },
+  { flags: '--drain-max <duration>', about: 'say who still uses the old version after this time' },
+  {
+    flags: '--on-compromise <order>',
+    about: 'revoke first and stand still, or replace first',
+    choices: ['revoke-first', 'replace-first'],
+  },
+  { flags: '--open-streams <what>', about: 'what is open when access ends', choices: ['cut', 'finish'] },
+];
+
+/** The policy that the options name; undefined where they name none. */
+function policyOf(input: Input): Partial<RotationSettings> | undefined {
+  const everyDays = input.count('everyDays', { min: 1, max: 3_650 });
+  const quietSeconds = input.seconds('quietFor');
+  const drainMaxSeconds = input.seconds('drainMax');
+  const onCompromise = input.text('onCompromise');
+  const openStreams = input.text('openStreams');
+  const policy = {
+    ...(everyDays === null ? {} : { everyDays }),
+    ...(quietSeconds === null ? {} : { quietSeconds }),
+    ...(drainMaxSeconds === null ? {} : { drainMaxSeconds }),
+    ...(onCompromise === null ? {} : { onCompromise: onCompromise as RotationSettings['onCompromise'] }),
+    ...(openStreams === null ? {} : { openStreams: openStreams as RotationSettings['openStreams'] }),
+  };
+  return Object.keys(policy).length === 0 ? undefined : policy;
+}
+
+interface ListedKind {
+  readonly name: string;
+  readonly title?: string;
+  readonly parts: readonly string[];
+}
+
+/** The kind that is meant, with its parts: asked of the server, which knows what it can do. */
+export async function kindOf(context: Context, provider: string, kind: string | null): Promise<ListedKind> {
+  const api = await context.api();
+  const { items } = await api.list<{ name: string; kinds: readonly ListedKind[] }>('/v1/providers');
+  const kinds = items.find((one) => one.name === provider)?.kinds;
+  if (kinds === undefined) {
+    throw new Failure('invalid', `this server knows the providers ${items.map((one) => one.name).join(', ')}`, {
+      errors: [{ pointer: '--provider', detail: 'no such provider' }],
+    });
+  }
+  const found = kind === null ? (kinds.length === 1 ? kinds[0] : undefined) : kinds.find((one) => one.name === kind);
+  if (found === undefined) {
+    const names = kinds.map((one) => one.name).join(', ');
+    throw new Failure('invalid', `the provider has the kinds ${names}`, {
+      errors: [{ pointer: '--kind', detail: kind === null ? 'say which one' : 'no such kind' }],
+    });
+  }
+  return found;
+}
+
+/** The body of a new credential without its bytes. */
+export async function newCredential(
+  context: Context,
+  input: Input,
+  name: string,
+  kind: string,
+): Promise<Record<string, unknown>> {
+  const api = await context.api();
+  const body: Record<string, unknown> = { provider: input.required('provider'), name, kind };
+  for (const key of ['environment', 'purpose', 'origin', 'owner', 'note', 'providerKeyId']) {
+    const value = input.text(key);
+    if (value !== null) body[key] = value;
+  }
+  const issuer = input.text('issuer');
+  if (issuer !== null) body['issuer'] = (await api.credential(issuer)).id;
+  const settings = input.pairs('set');
+  if (Object.keys(settings).length > 0) body['settings'] = settings;
+  const policy = policyOf(input);
+  if (policy !== undefined) body['policy'] = policy;
+  return body;
+}
+
+export function credentialOutcome(row: Credential, what: string): Outcome {
+  return { data: row, text: `${what} ${visible(credentialName(row))} (${row.id}).`, brief: row.id };
+}
+
+const add: Command = {
+  name: 'credential add',
+  about: 'add a credential, with its bytes or without',
+  more: 'The bytes come from standard input, a file, a .env file or a prompt, never from an argument.',
+  arguments: [{ name: '<name>', about: 'lower-case letters, digits and dashes' }],
+  options: [
+    ...IDENTITY_OPTIONS,
+    ...POLICY_OPTIONS,
+    ...SECRET_OPTIONS,
+    { flags: '--no-bytes', about: 'add it without a version; the bytes follow with `credential put`' },
+    { flags: '--no-resolve', about: 'do not look for the key’s id at the provider' },
+  ],
+  examples: [
+    {
+      line: 'claviger credential add billing --provider neon --kind organization-key --set org_id=org-example',
+      about: 'asks for the key and does not show it',
+    },
+    {
+      line: 'pass show neon/billing | claviger credential add billing --provider neon --kind organization-key --from-stdin',
+      about: 'from a password manager',
+    },
+  ],
+  async run(context, input) {
+    const api = await context.api();
+    const kind = await kindOf(context, input.required('provider'), input.text('kind'));
+    const body = await newCredential(context, input, input.argument(0), kind.name);
+    if (!input.isOff('bytes')) body['parts'] = await readParts(context, input, kind.parts);
+    else if (namesSecret(input)) throw new Failure('invalid', '--no-bytes goes with no source of bytes');
+    const query: Record<string, string> = input.isOff('resolve') ? { resolve: 'false' } : {};
+    const row = await api.post<Credential>('/v1/credentials', body, query);
+    context.note(`Grant its use: claviger grant add <principal> ${credentialName(row)} --action <action>`);
+    return credentialOutcome(row, 'Added');
+  },
+};
+
+const list: Command = {
+  name: 'credential list',
+  about: 'the credentials and how they are',
+  options: [
+    { flags: '--provider <name>', about: 'only of this provider' },
+    { flags: '--environment <name>', about: 'only of this environment' },
+  ],
+  examples: [{ line: 'claviger credential list --provider neon', about: 'all of one provider' }],
+  async run(context, input) {
+    const api = await context.api();
+    const { items } = await api.list<Credential>('/v1/credentials');
+    const rows = items.filter(
+      (row) =>
+        [null, row.provider].includes(input.text('provider')) &&
+        [null, row.environment].includes(input.text('environment')),
+    );
+    const text = context.view.table(
+      [
+        { title: 'credential', least: 16 },
+        { title: 'kind', least: 8 },
+        { title: 'purpose' },
+        { title: 'state' },
+        { title: 'owner', least: 6 },
+        { title: 'added', least: 20 },
+        { title: 'id' },
+      ],
+      rows.map((row) => [
+        credentialName(row),
+        row.kind,
+        row.purpose,
+        stateOf(row),
+        row.owner,
+        context.view.when(row.createdAt),
+        row.id,
+      ]),
+      'There are no credentials. `claviger credential add` or `credential import` adds one.',
+    );
+    return { data: { items: rows }, text, brief: rows.map((row) => row.id).join('\n') };
+  },
+};
+
+function stateOf(row: Credential): string {
+  if (row.retiredAt !== null) return 'retired';
+  return row.suspendedAt === null ? 'live' : 'suspended';
+}
+
+const show: Command = {
+  name: 'credential show',
+  about: 'a credential, its policy and its versions; never its bytes',
+  arguments: [REFERENCE],
+  examples: [{ line: 'claviger credential show prod/neon/billing', about: 'which version is current, and since when' }],
+  async run(context, input) {
+    const api = await context.api();
+    const { id } = await api.credential(input.argument(0));
+    const detail = await api.get<CredentialDetail>(`/v1/credentials/${id}`);
+    return { data: detail, text: detailText(context, detail), brief: id };
+  },
+};
+
+function detailText(context: Context, detail: CredentialDetail): string {
+  const { view } = context;
+  const row = detail.credential;
+  const { policy } = row;
+  const fields = view.fields([
+    ['credential', credentialName(row)],
+    ['id', row.id],
+    [
+      'state',
+      row.suspendedAt === null ? stateOf(row) : `suspended ${view.when(row.suspendedAt)}: ${row.suspendReason ?? ''}`,
+    ],
+    ['kind', `${row.provider} ${row.kind}, to ${row.purpose}`],
+    ['origin', row.origin],
+    [
+      'settings',
+      Object.entries(row.settings)
+        .map(([key, value]) => `${key}=${value}`)
+        .join('\n') || null,
+    ],
+    ['issuer', row.issuerId ?? 'none: a person mints and revokes it'],
+    ['owner', row.owner || '–'],
+    ['note', row.note || null],
+    ['rotation', policy.everyDays === null ? 'on request' : `every ${policy.everyDays} days`],
+    ['compromise', policy.onCompromise],
+    ['second copy', detail.protected ? 'yes' : 'none: unprotected'],
+    ['grants', String(detail.grants)],
+    ['managed by', row.managedBy],
+    ['added', view.when(row.createdAt)],
+  ]);
+  const versions = view.table(
+    [
+      { title: 'version' },
+      { title: 'state' },
+      { title: 'provider key id', least: 8 },
+      { title: 'made', least: 20 },
+      { title: 'revoked', least: 20 },
+      { title: 'reason', least: 6 },
+    ],
+    detail.versions.map((version) => [
+      String(version.number),
+      version.state,
+      version.providerKeyId ?? 'unidentified',
+      view.when(version.createdAt),
+      view.when(version.revokedAt),
+      version.reason ?? '–',
+    ]),
+    'It has no version yet: `claviger credential put` stores its bytes.',
+  );
+  return `${fields}\n\n${versions}`;
+}
+
+const edit: Command = {
+  name: 'credential edit',
+  about: 'change name, owner, note, issuer or rotation policy',
+  arguments: [REFERENCE],
+  options: [
+    { flags: '--rename <name>', about: 'its new name' },
+    { flags: '--owner <text>', about: 'who answers for it' },
+    { flags: '--note <text>', about: 'what it is for' },
+    { flags: '--issuer <credential>', about: 'the credential with which it is minted and revoked; `none` for no one' },
+    ...POLICY_OPTIONS,
+  ],
+  examples: [{ line: 'claviger credential edit billing --every-days 30', about: 'rotate it every month' }],
+  async run(context, input) {
+    const api = await context.api();
+    const row = await api.credential(input.argument(0));
+    const change: Record<string, unknown> = {};
+    const texts = { rename: 'name', owner: 'owner', note: 'note' };
+    for (const [key, field] of Object.entries(texts)) {
+      const value = input.text(key);
+      if (value !== null) change[field] = value;
+    }
+    const issuer = input.text('issuer');
+    if (issuer !== null) change['issuer'] = issuer === 'none' ? null : (await api.credential(issuer)).id;
+    const policy = policyOf(input);
+    if (policy !== undefined) change['policy'] = { ...row.policy, ...policy };
+    if (Object.keys(change).length === 0) throw new Failure('invalid', 'say what to change');
+    return credentialOutcome(
+      await api.patch<Credential>(`/v1/credentials/${row.id}`, change, row.rowVersion),
+      'Changed',
+    );
+  },
+};
+
+const put: Command = {
+  name: 'credential put',
+  about: 'store new bytes by hand: they become the current version, the old one stays until it is revoked',
+  arguments: [REFERENCE],
+  options: [...SECRET_OPTIONS, { flags: '--provider-key-id <id>', about: 'the provider’s id of the key' }],
+  examples: [
+    { line: 'claviger credential put billing', about: 'a key that was made in the provider’s console; asks for it' },
+  ],
+  async run(context, input) {
+    const api = await context.api();
+    const row = await api.credential(input.argument(0));
+    const kind = await kindOf(context, row.provider, row.kind);
+    const parts = await readParts(context, input, kind.parts);
+    const providerKeyId = input.text('providerKeyId');
+    const body = { parts, ...(providerKeyId === null ? {} : { providerKeyId }) };
+    const answer = await api.post<unknown>(`/v1/credentials/${row.id}/versions`, body);
+    return {
+      data: answer,
+      text: `Stored new bytes of ${visible(credentialName(row))}; they are current now.`,
+      brief: row.id,
+    };
+  },
+};
+
+const identify: Command = {
+  name: 'credential identify',
+  about: 'find the provider’s id of the current version, so that it can be revoked without a person',
+  arguments: [REFERENCE],
+  examples: [{ line: 'claviger credential identify billing', about: 'list, probe, list: the one entry that moved' }],
+  async run(context, input) {
+    const api = await context.api();
+    const row = await api.credential(input.argument(0));
+    const found = await api.post<{ providerKeyId: string | null; why: string }>(`/v1/credentials/${row.id}/identify`);
+    const isFound = found.providerKeyId !== null;
+    const text = isFound
+      ? `It is key ${visible(found.providerKeyId ?? '')} at the provider.`
+      : `Not identified: ${visible(found.why)}`;
+    return { data: found, text, brief: found.providerKeyId ?? '', exit: isFound ? 0 : 1 };
+  },
+};
+
+function stateCommand(verb: 'suspend' | 'resume' | 'retire', about: string, example: string): Command {
+  const needsReason = verb === 'suspend';
+  return {
+    name: `credential ${verb}`,
+    about,
+    arguments: [REFERENCE],
+    options: needsReason
+      ? [{ flags: '--reason <text>', about: 'why; kept in the ledger' }]
+      : verb === 'retire'
+        ? [{ flags: '--yes', about: 'do not ask' }]
+        : [],
+    examples: [{ line: example, about: 'holds from the next request on' }],
+    async run(context, input) {
+      const api = await context.api();
+      const row = await api.credential(input.argument(0));
+      const question = `No version of ${visible(credentialName(row))} will follow. Retire it?`;
+      if (verb === 'retire' && !(await context.confirm(question, input.isOn('yes')))) {
+        return { data: row, text: 'Nothing was done.', brief: '' };
+      }
+      const body = needsReason ? { reason: input.required('reason') } : {};
+      const after = await api.post<Credential>(`/v1/credentials/${row.id}/${verb}`, body);
+      const past = { suspend: 'Suspended', resume: 'Resumed', retire: 'Retired' }[verb];
+      return credentialOutcome(after, past);
+    },
+  };
+}
+
+export const credentialCommands: readonly Command[] = [
+  add,
+  list,
+  show,
+  edit,
+  put,
+  identify,
+  stateCommand(
+    'suspend',
+    'refuse every use of a credential; nothing is revoked, and `resume` undoes it',
+    'claviger credential suspend billing --reason "seen in a public log"',
+  ),
+  stateCommand('resume', 'lend a suspended credential again', 'claviger credential resume billing'),
+  stateCommand('retire', 'decommission a credential: no version will follow', 'claviger credential retire billing'),
+];

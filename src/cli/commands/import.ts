@@ -1,0 +1,141 @@
+// Taking over a key that stands in a .env file: store it, identify it at its provider, and, where wanted, issue the token that takes
+// its place in the file. The file itself is only read.
+import { Failure } from '../../model/failure.ts';
+import { Secret } from '../../model/secret.ts';
+import type { Command, Input } from '../command.ts';
+import type { Context } from '../context.ts';
+import { showOnce } from '../disclose.ts';
+import { apiOrigin, listenerOrigin } from '../profile.ts';
+import { type Credential, credentialName, type Principal, type Token } from '../rows.ts';
+import { readParts, SECRET_OPTIONS } from '../secret-input.ts';
+import { visible } from '../text.ts';
+import { IDENTITY_OPTIONS, kindOf, newCredential, POLICY_OPTIONS } from './credential.ts';
+
+/** `NEON_BASE_URL` for `NEON_API_KEY`: how SDKs call the address beside the key. */
+export function baseUrlName(keyName: string): string {
+  return `${keyName.replace(/_(?:API_)?(?:KEY|TOKEN|SECRET)$/i, '')}_BASE_URL`;
+}
+
+interface Replacement {
+  readonly principal: Principal;
+  readonly brokerUrl: string;
+  readonly keyName: string;
+  readonly urlName: string;
+  readonly actions: readonly string[];
+}
+
+/** Everything that could be wrong with the replacement is found before the key is stored. */
+async function planReplacement(context: Context, input: Input): Promise<Replacement | null> {
+  const reference = input.text('replaceWithToken');
+  if (reference === null) {
+    if (input.list('action').length > 0) throw new Failure('invalid', '--action goes with --replace-with-token');
+    return null;
+  }
+  const api = await context.api();
+  const given = input.text('brokerUrl') ?? context.machine.env['CLAVIGER_BROKER'] ?? null;
+  const brokerUrl = given === null ? await configuredBroker(context) : apiOrigin(given);
+  if (brokerUrl === null) throw new Failure('invalid', '--broker-url says where applications reach the broker');
+  const names = input.list('name').map((name) => name.slice(name.indexOf('=') + 1));
+  const keyName = names[0] ?? 'API_KEY';
+  return {
+    principal: await api.principal(reference),
+    brokerUrl,
+    keyName,
+    urlName: input.text('baseUrlName') ?? baseUrlName(keyName),
+    actions: input.list('action'),
+  };
+}
+
+async function configuredBroker(context: Context): Promise<string | null> {
+  if ((await context.configFile()) === null) return null;
+  return listenerOrigin((await context.config()).config.broker);
+}
+
+const importCommand: Command = {
+  name: 'credential import',
+  about: 'take over a key from a .env file: store it, identify it, and give out a token in its place',
+  more:
+    'The file is read, never changed and never expanded, and not through a link. With --replace-with-token the two lines that take ' +
+    'the key’s place are printed; the token is shown this once. Remove the key from the file and from its history afterwards: ' +
+    '`claviger rotate` replaces it at the provider.',
+  arguments: [{ name: '<name>', about: 'name of the credential' }],
+  options: [
+    ...SECRET_OPTIONS,
+    ...IDENTITY_OPTIONS,
+    ...POLICY_OPTIONS,
+    { flags: '--replace-with-token <principal>', about: 'issue a token for this principal, bound to the credential' },
+    {
+      flags: '--action <action...>',
+      about: 'with --replace-with-token: grant this action of the provider to the principal',
+    },
+    {
+      flags: '--broker-url <url>',
+      about: 'where applications reach the broker (CLAVIGER_BROKER; else of the configuration)',
+    },
+    {
+      flags: '--base-url-name <name>',
+      about: 'name of the variable for the broker’s address; made from --name otherwise',
+    },
+  ],
+  examples: [
+    {
+      line: 'claviger credential import billing --from-env-file .env --name NEON_API_KEY --provider neon --kind organization-key --replace-with-token billing-service --action "*:read"',
+      about: 'prints the two lines for the .env file',
+    },
+  ],
+  async run(context, input) {
+    const api = await context.api();
+    const kind = await kindOf(context, input.required('provider'), input.text('kind'));
+    const body = await newCredential(context, input, input.argument(0), kind.name);
+    const replacement = await planReplacement(context, input);
+    const parts = await readParts(context, input, kind.parts);
+    const row = await api.post<Credential>('/v1/credentials', { ...body, parts }, { resolve: 'false' });
+    context.note(`Stored ${credentialName(row)} (${row.id}).`);
+    const identified =
+      input.text('providerKeyId') === null
+        ? await identify(context, row)
+        : { providerKeyId: input.text('providerKeyId'), why: 'given' };
+    const lines = [
+      `Imported ${visible(credentialName(row))} (${row.id}).`,
+      identified.providerKeyId === null
+        ? `Not identified at the provider: ${visible(identified.why)}. Its revocation will need a person.`
+        : `It is key ${visible(identified.providerKeyId)} at the provider.`,
+    ];
+    if (replacement === null) return { data: { credential: row, identified }, text: lines.join('\n'), brief: row.id };
+    const { token, text } = await issue(context, row, replacement);
+    const env = [`${replacement.urlName}=${replacement.brokerUrl}`, `${replacement.keyName}=${showOnce(text)}`];
+    lines.push('', 'In the place of the key, in the .env file (the token is shown this once):', '', ...env);
+    context.note('The key was in a file: rotate it soon, so that what others may have copied is dead.');
+    return { data: { credential: row, identified, token, env }, text: lines.join('\n'), brief: env.join('\n') };
+  },
+};
+
+async function identify(context: Context, row: Credential): Promise<{ providerKeyId: string | null; why: string }> {
+  const api = await context.api();
+  try {
+    return await api.post(`/v1/credentials/${row.id}/identify`);
+  } catch (error) {
+    // The key is stored: what follows from not knowing its id is said, and it can be asked for again.
+    const why = Failure.is(error) ? error.message : 'the provider could not be asked';
+    return { providerKeyId: null, why };
+  }
+}
+
+async function issue(context: Context, row: Credential, replacement: Replacement) {
+  const api = await context.api();
+  const { principal, actions } = replacement;
+  if (actions.length > 0) {
+    await api.post('/v1/grants', { principal: principal.id, credential: row.id, actions, note: 'made by import' });
+  } else {
+    context.note(
+      `Nothing is granted yet: claviger grant add ${principal.name} ${credentialName(row)} --action <action>`,
+    );
+  }
+  const answer = await api.post<{ token: Token; text: string }>(`/v1/principals/${principal.id}/tokens`, {
+    credential: row.id,
+    note: `in the place of ${credentialName(row)}`,
+  });
+  return { token: answer.token, text: new Secret(answer.text) };
+}
+
+export const importCommands: readonly Command[] = [importCommand];

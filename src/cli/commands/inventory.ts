@@ -1,0 +1,87 @@
+// The standing inventory: what the providers list and we do not know, or know and they do not list.
+import { idSegment } from '../api.ts';
+import type { Command } from '../command.ts';
+import type { Finding } from '../rows.ts';
+
+const list: Command = {
+  name: 'inventory list',
+  about: 'what the inventory found: unregistered keys, orphans, missing ones; exit code 1 where there is something',
+  examples: [{ line: 'claviger inventory list', about: 'open findings' }],
+  async run(context) {
+    const api = await context.api();
+    const { items } = await api.list<Finding>('/v1/inventory');
+    const open = items.filter((finding) => finding.state === 'open');
+    const text = context.view.table(
+      [
+        { title: 'kind' },
+        { title: 'name at the provider', least: 16 },
+        { title: 'provider key id', least: 8 },
+        { title: 'last used', least: 20 },
+        { title: 'first seen', least: 20 },
+        { title: 'id' },
+      ],
+      open.map((finding) => [
+        finding.kind,
+        finding.name,
+        finding.providerKeyId,
+        context.view.when(finding.lastUsedAt),
+        context.view.when(finding.firstSeenAt),
+        finding.id,
+      ]),
+      'Nothing was found.',
+    );
+    return {
+      data: { items },
+      text,
+      brief: open.map((finding) => finding.id).join('\n'),
+      exit: open.length > 0 ? 1 : 0,
+    };
+  },
+};
+
+interface Report {
+  readonly [key: string]: unknown;
+}
+
+const run: Command = {
+  name: 'inventory run',
+  about: 'take the inventory now, of one issuer or of all',
+  options: [{ flags: '--issuer <credential>', about: 'only with this credential' }],
+  examples: [{ line: 'claviger inventory run', about: 'ask every provider what keys there are' }],
+  async run(context, input) {
+    const api = await context.api();
+    const issuer = input.text('issuer');
+    const body = issuer === null ? {} : { issuer: (await api.credential(issuer)).id };
+    const { items } = await api.post<{ items: readonly Report[] }>('/v1/inventory', body);
+    const blocks = items.map((report) =>
+      context.view.fields(Object.entries(report).map(([key, value]) => [key, plain(value)] as const)),
+    );
+    context.note('`claviger inventory list` shows the findings.');
+    return { data: { items }, text: blocks.length === 0 ? 'No issuer can list its keys.' : blocks.join('\n\n') };
+  },
+};
+
+function plain(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(plain).join('\n');
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '–');
+}
+
+const ignore: Command = {
+  name: 'inventory ignore',
+  about: 'close a finding that is in order as it is',
+  arguments: [{ name: '<finding-id>', about: 'id of the finding: `claviger inventory list`' }],
+  examples: [
+    {
+      line: 'claviger inventory ignore fnd_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4',
+      about: 'a key that somebody else looks after',
+    },
+  ],
+  async run(context, input) {
+    const api = await context.api();
+    const id = idSegment('finding', input.argument(0));
+    const row = await api.post<Finding>(`/v1/inventory/findings/${id}/ignore`);
+    return { data: row, text: `Ignored ${row.id}.`, brief: row.id };
+  },
+};
+
+export const inventoryCommands: readonly Command[] = [list, run, ignore];

@@ -1,0 +1,151 @@
+// Bringing a key's bytes in by hand: format, a look whether the provider accepts them, the envelope, and the version that becomes current.
+// The bytes are sealed and ready for the broker before the version is current, so that no request meets a gap.
+import { type Blob, nextImage, type RowImage } from '../model/change.ts';
+import { allRows } from '../model/desk.ts';
+import { Failure } from '../model/failure.ts';
+import { newId } from '../model/id.ts';
+import { eventOf, invalidField } from '../model/route.ts';
+import { revealSecretText, type Secret } from '../model/secret.ts';
+import type { Kind, Liveness } from '../providers/provider.ts';
+import type { CredentialRow, VersionRow } from './credential.ts';
+import type { FindingRow } from './finding.ts';
+import { type Acting, demandNoRotation } from './manage.ts';
+
+export type Parts = Readonly<Record<string, Secret>>;
+
+export interface Keys {
+  /** Throws `sealed`. */
+  seal(
+    credential: CredentialRow,
+    versionId: string,
+    parts: Parts,
+  ): { readonly bytes: Uint8Array; readonly digest: string };
+  /** Takes opened parts and makes the version usable by the broker, where it is for lending. */
+  arm(credential: CredentialRow, version: VersionRow, parts: Parts): Promise<void>;
+  /** Forgets a version that came to nothing. */
+  disarm(versionId: string): void;
+  /** Asks the provider about a key that is not stored yet; `unknown` where it cannot be asked. */
+  probe(credential: CredentialRow, kind: Kind, parts: Parts): Promise<Liveness['is']>;
+}
+
+/** Throws `invalid` where parts are missing, unknown or not of the kind's form. Says nothing about their content. */
+export function demandParts(kind: Kind, parts: Parts): void {
+  const errors: { pointer: string; detail: string }[] = [];
+  for (const name of Object.keys(parts)) {
+    if (!kind.parts.includes(name)) errors.push({ pointer: `/parts/${name}`, detail: 'this kind has no such part' });
+  }
+  for (const name of kind.parts) {
+    const part = parts[name];
+    const format = kind.format[name];
+    if (part === undefined) errors.push({ pointer: `/parts/${name}`, detail: 'missing' });
+    else if (format !== undefined && !format.test(revealSecretText(part))) {
+      errors.push({ pointer: `/parts/${name}`, detail: `not of the form that a ${kind.title} has` });
+    }
+  }
+  if (errors.length > 0) throw new Failure('invalid', 'the key does not fit its kind', { errors });
+}
+
+export function versionsOf(context: Acting, credentialId: string): VersionRow[] {
+  const rows = allRows<VersionRow>(context.desk.rows, 'version').filter((row) => row.credentialId === credentialId);
+  return rows.sort((a, b) => b.number - a.number);
+}
+
+/** The version that holds this id at the provider, among credentials that share its list of keys; null where none does. */
+export function holderOf(context: Acting, credential: CredentialRow, providerKeyId: string): VersionRow | null {
+  const credentials = new Map(
+    allRows<CredentialRow>(context.desk.rows, 'credential')
+      .filter(
+        (row) =>
+          row.provider === credential.provider && row.origin === credential.origin && row.kind === credential.kind,
+      )
+      .map((row) => [row.id, row]),
+  );
+  const versions = allRows<VersionRow>(context.desk.rows, 'version');
+  return versions.find((row) => row.providerKeyId === providerKeyId && credentials.has(row.credentialId)) ?? null;
+}
+
+export interface BroughtVersion {
+  readonly credential: CredentialRow;
+  readonly kind: Kind;
+  readonly parts: Parts;
+  readonly providerKeyId: string | null;
+  /** Whether the provider may be asked; where it refuses the key, the key is not taken. */
+  readonly isProbed: boolean;
+  /** The image of the credential that is written with the version; null where its row stays. */
+  readonly image: { readonly row: CredentialRow; readonly type: string } | null;
+}
+
+/**
+ * Stores a key and makes it the current version; the one before becomes previous. Throws `invalid` for a key that does not fit or that the
+ * provider refuses, `conflict` while a rotation runs, `sealed`. After a crash there is the whole version, or nothing of it.
+ */
+export async function bringVersion(context: Acting, brought: BroughtVersion, keys: Keys): Promise<VersionRow> {
+  const { desk } = context;
+  const { credential, kind, parts, providerKeyId } = brought;
+  demandParts(kind, parts);
+  demandNoRotation(context, credential.id);
+  if (providerKeyId !== null && holderOf(context, credential, providerKeyId) !== null) {
+    throw invalidField('/providerKeyId', 'another version has this id at the provider');
+  }
+  const versionId = newId('version', desk.clock.now(), desk.random);
+  const sealed = keys.seal(credential, versionId, parts);
+  if (brought.isProbed && (await keys.probe(credential, kind, parts)) === 'dead') {
+    throw invalidField('/parts', 'the provider refuses this key');
+  }
+  // Looked at again, since the provider was asked meanwhile.
+  demandNoRotation(context, credential.id);
+  const now = desk.clock.now();
+  const before = versionsOf(context, credential.id);
+  const version: VersionRow = {
+    id: versionId,
+    rowVersion: 1,
+    credentialId: credential.id,
+    number: 1 + (before[0]?.number ?? 0),
+    state: 'current',
+    providerKeyId,
+    label: null,
+    envelopeDigest: sealed.digest,
+    secondCopyAt: null,
+    expiresAt: null,
+    createdAt: now,
+    promotedAt: now,
+    retiredAt: null,
+    revokingAt: null,
+    revokedAt: null,
+    reason: null,
+    certificateId: null,
+  };
+  const old = before.find((row) => row.state === 'current');
+  const rows: RowImage[] = [
+    ...(old === undefined
+      ? []
+      : [{ noun: 'version' as const, row: nextImage(old, { state: 'previous' as const, retiredAt: now }) }]),
+    { noun: 'version', row: version },
+    ...adopted(context, credential, providerKeyId),
+  ];
+  const { image } = brought;
+  const events = [
+    ...(image === null ? [] : [eventOf(context, image.type, [{ noun: 'credential', row: image.row }])]),
+    eventOf(context, 'version.brought', rows, { isIdentified: providerKeyId !== null }),
+  ];
+  const blobs: Blob[] = [{ kind: 'envelope', id: versionId, value: sealed.bytes }];
+  await keys.arm(credential, version, parts);
+  try {
+    await desk.write({ events, blobs });
+  } catch (error) {
+    keys.disarm(versionId);
+    throw error;
+  }
+  return version;
+}
+
+/** An open finding about this key is closed with it: the key is registered now. */
+export function adopted(context: Acting, credential: CredentialRow, providerKeyId: string | null): RowImage[] {
+  if (providerKeyId === null || credential.issuerId === null) return [];
+  const finding = allRows<FindingRow>(context.desk.rows, 'finding').find(
+    (row) => row.issuerId === credential.issuerId && row.providerKeyId === providerKeyId && row.state === 'open',
+  );
+  if (finding === undefined) return [];
+  const closedAt = context.desk.clock.now();
+  return [{ noun: 'finding', row: nextImage(finding, { state: 'adopted' as const, closedAt }) }];
+}
