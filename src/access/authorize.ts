@@ -107,9 +107,13 @@ const CLOSENESS: readonly DenialReason[] = ['no-grant', 'grant-expired', 'networ
 
 /**
  * Decides over the grants that cover the action, in the order in which they were given. The first that allows wins, and only
- * its rate limit is spent.
+ * its rate limit is spent; none is asked or spent where `spends` is false, because the use will not be made.
  */
-export function authorize(grants: readonly CompiledGrant[], attempt: Attempt): Decision {
+export function authorize(
+  grants: readonly CompiledGrant[],
+  attempt: Attempt,
+  { spends }: { readonly spends: boolean } = { spends: true },
+): Decision {
   let best: { reason: DenialReason; grant: CompiledGrant | null; retryAfterMs: number } = {
     reason: 'no-grant',
     grant: null,
@@ -118,7 +122,7 @@ export function authorize(grants: readonly CompiledGrant[], attempt: Attempt): D
   for (const grant of grants) {
     let reason = refusal(grant, attempt);
     let retryAfterMs = 0;
-    if (reason === null && grant.limit !== null) {
+    if (reason === null && grant.limit !== null && spends) {
       const spent = spend(grant.limit, grant.arrivalMs, attempt.monoMs);
       if (spent.allowed) grant.arrivalMs = spent.arrivalMs;
       else {

@@ -159,12 +159,20 @@ function setCredential(policy: Policy, row: CredentialRow): void {
   const before = policy.credentials.get(row.id);
   const live: LiveCredential = {
     row,
-    current: before?.current ?? null,
+    current: before === undefined ? currentOf(policy, row.id) : before.current,
     catalogue: policy.catalogues.get(row.provider) ?? null,
   };
   if (before !== undefined) policy.credentialsByKey.delete(credentialKey(before.row));
   policy.credentials.set(row.id, live);
   policy.credentialsByKey.set(credentialKey(row), live);
+}
+
+/** The current version of a credential that is new here: one event may name the version before the credential. */
+function currentOf(policy: Policy, credentialId: string): VersionRow | null {
+  for (const version of policy.versions.values()) {
+    if (version.credentialId === credentialId && version.state === 'current') return version;
+  }
+  return null;
 }
 
 function setVersion(policy: Policy, row: VersionRow): void {
@@ -188,8 +196,12 @@ function setGrant(policy: Policy, row: GrantRow): void {
   policy.grants.set(row.id, compiled);
   const at = before === undefined ? -1 : pair.grants.indexOf(before);
   if (before !== undefined) compiled.arrivalMs = before.arrivalMs;
-  if (at < 0) pair.grants.push(compiled);
-  else pair.grants[at] = compiled;
+  if (at >= 0) pair.grants[at] = compiled;
+  else {
+    // By id, and not as they came: which grant allows, and whose limit is spent, is the same after a restart and in a replay.
+    pair.grants.push(compiled);
+    pair.grants.sort((a, b) => (a.row.id < b.row.id ? -1 : 1));
+  }
 }
 
 /** The grants of a principal on a credential that cover an action, revoked ones included (they deny by themselves). */
@@ -240,11 +252,19 @@ export function decideUse(
   if (problem !== null) return deny(problem);
   if (token.row.credentialId !== null && token.row.credentialId !== credential.row.id) return deny('wrong-credential');
   if (credential.row.purpose !== 'lend') return deny('no-grant');
-  const decision = authorize(grantsFor(policy, token.row.principalId, credential.row.id, action), attempt);
+  const unusable = credentialProblem(credential);
+  const grants = grantsFor(policy, token.row.principalId, credential.row.id, action);
+  // A use that cannot be made spends nothing.
+  const decision = authorize(grants, attempt, { spends: unusable === null });
   // What is wrong with the credential is told only to those who hold a grant on it.
-  if (!decision.allowed && decision.grant === null) return decision;
-  if (credential.row.retiredAt !== null) return deny('credential-retired');
-  if (credential.row.suspendedAt !== null) return deny('credential-suspended');
-  if (credential.current === null) return deny('no-current-version');
-  return decision;
+  if (unusable === null || (!decision.allowed && decision.grant === null)) return decision;
+  return deny(unusable);
+}
+
+function credentialProblem(
+  credential: LiveCredential,
+): 'credential-retired' | 'credential-suspended' | 'no-current-version' | null {
+  if (credential.row.retiredAt !== null) return 'credential-retired';
+  if (credential.row.suspendedAt !== null) return 'credential-suspended';
+  return credential.current === null ? 'no-current-version' : null;
 }

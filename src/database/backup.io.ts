@@ -8,10 +8,9 @@ import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import { LOGS, type Log } from '../ledger/layout.ts';
 import { createHasher } from '../ledger/merkle.ts';
-import { rootAt } from '../ledger/source.ts';
+import { type LogSource, rehash, rootAt } from '../ledger/source.ts';
 import type { UtcMs } from '../model/clock.ts';
 import { Failure } from '../model/failure.ts';
-import { systemErrorCode } from '../vault/files.io.ts';
 import { BACKUP_FORMAT, type BackupManifest, type Checkpoints, MANIFEST_TABLE, parseManifest } from './backup.ts';
 import { META_TABLE, MIGRATIONS } from './migrations.ts';
 import { instanceOf, logSource, openForReading, postgresqlTypes, type Store } from './reading.io.ts';
@@ -65,7 +64,7 @@ function publish(partial: string, to: string): void {
     linkSync(partial, to);
     rmSync(partial);
   } catch (error) {
-    if (systemErrorCode(error) === 'EEXIST') throw new Failure('conflict', TAKEN);
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw new Failure('conflict', TAKEN);
     // A file system without links, such as that of a memory stick.
     renameSync(partial, to);
   }
@@ -183,7 +182,7 @@ function countsOf(database: DatabaseSync): Record<string, number> {
 }
 
 async function writeManifest(file: string, input: BackupInput): Promise<void> {
-  const logs = await rootsOf(file);
+  const logs = await rootsOf(file, (source) => rootAt(source, source.size, hasher));
   const database = new DatabaseSync(file);
   try {
     const { read, close } = await openForReading({ kind: 'sqlite', file });
@@ -212,13 +211,15 @@ async function writeManifest(file: string, input: BackupInput): Promise<void> {
   }
 }
 
-async function rootsOf(file: string): Promise<Record<Log, { size: number; root: string }>> {
+type RootOf = (source: LogSource) => Promise<Uint8Array>;
+
+async function rootsOf(file: string, rootOf: RootOf): Promise<Record<Log, { size: number; root: string }>> {
   const { read, close } = await openForReading({ kind: 'sqlite', file });
   try {
     const roots = {} as Record<Log, { size: number; root: string }>;
     for (const log of LOGS) {
       const source = await logSource(read, log);
-      roots[log] = { size: source.size, root: Buffer.from(await rootAt(source, source.size, hasher)).toString('hex') };
+      roots[log] = { size: source.size, root: Buffer.from(await rootOf(source)).toString('hex') };
     }
     return roots;
   } finally {
@@ -227,8 +228,8 @@ async function rootsOf(file: string): Promise<Record<Log, { size: number; root: 
 }
 
 /**
- * Checks a backup whole: SQLite's own check, the number of rows in each table, entries without a gap, and the roots of both logs as
- * they follow from its tiles and last entries. Returns its manifest. Throws `corrupt` with what is wrong, `not-found`.
+ * Checks a backup whole: SQLite's own check, the number of rows in each table, entries without a gap, and both logs hashed anew,
+ * entry by entry. Returns its manifest. Throws `corrupt` with what is wrong, `not-found`.
  */
 export async function checkBackup(file: string): Promise<BackupManifest> {
   const database = openBackup(file);
@@ -248,7 +249,7 @@ export async function checkBackup(file: string): Promise<BackupManifest> {
   } finally {
     database.close();
   }
-  const roots = await rootsOf(file);
+  const roots = await rootsOf(file, (source) => rehash(source, hasher));
   for (const log of LOGS) {
     if (roots[log].size !== manifest.logs[log].size || roots[log].root !== manifest.logs[log].root) {
       throw new Failure('corrupt', `the ${log} log of the backup is not the one of its manifest`);

@@ -9,8 +9,13 @@ import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
-import { LOGS, type Log, originOf } from '../ledger/layout.ts';
-import { type KnownCheckpoint, knownCheckpoint, newestCheckpoints, setAsideCheckpoints } from '../ledger/superseded.io.ts';
+import { type Log, originOf } from '../ledger/layout.ts';
+import {
+  type KnownCheckpoint,
+  knownCheckpoint,
+  newestCheckpoints,
+  setAsideCheckpoints,
+} from '../ledger/superseded.io.ts';
 import type { ControlEvent } from '../model/change.ts';
 import { nextImage } from '../model/change.ts';
 import type { UtcMs } from '../model/clock.ts';
@@ -18,12 +23,12 @@ import { Failure } from '../model/failure.ts';
 import { newId } from '../model/id.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { SettingRow } from '../model/setting.ts';
-import { type BackupManifest, MANIFEST_TABLE } from './backup.ts';
 import { checkBackup, flush, tablesOf } from './backup.io.ts';
+import { type BackupManifest, MANIFEST_TABLE } from './backup.ts';
 import { META_TABLE, MIGRATIONS, SCHEMA_VERSION } from './migrations.ts';
 import type { Store } from './reading.io.ts';
 import type { Tables } from './schema.ts';
-import { migrateSqlite, openSqliteDatabase, sqliteSchemaVersion } from './sqlite.io.ts';
+import { migrateSqlite, openSqliteDatabase } from './sqlite.io.ts';
 import { openSqlite } from './sqlite-commit.io.ts';
 
 /** Name of the setting that says a recovery is due: `{ epoch, state: 'due' | 'done' }`. The server sets it to done. */
@@ -100,7 +105,8 @@ export function holdDataDirectory(dataDirectory: string): DatabaseSync {
 }
 
 function removeFile(file: string): void {
-  for (const end of ['', '-wal', '-shm', '-journal', '.lock', '.lock-journal']) rmSync(`${file}${end}`, { force: true });
+  for (const end of ['', '-wal', '-shm', '-journal', '.lock', '.lock-journal'])
+    rmSync(`${file}${end}`, { force: true });
 }
 
 const OCCUPIED = 'there is a database already: --replace puts it aside';
@@ -193,17 +199,139 @@ function detailOf({ manifest, lastKnown }: Preparation): JsonObject {
   };
 }
 
+/** Puts the working copy where the database is, and what was there under another name. */
 function exchangeFile(work: string, file: string, epoch: number): string | null {
-  const directory = path.dirname(file);
   flush(work);
-  const aside = existsSync(file) ? `${file}.before-epoch-${epoch}` : null;
+  const aside = existsSync(file) ? freeName(`${file}.before-epoch-${epoch}`) : null;
   if (aside !== null) {
-    // Its own log goes with it: without it the last commits would be missing there.
+    foldLog(file);
+    // A log that stayed behind would be taken for that of the new database: it goes first.
     for (const end of ['-wal', '-shm', '']) {
-      if (existsSync(`${file}${end}`)) renameSync(`${file}${end}`, `${freeName(aside)}${end}`);
+      if (existsSync(`${file}${end}`)) renameSync(`${file}${end}`, `${aside}${end}`);
     }
   }
   renameSync(work, file);
-  flush(directory);
+  flush(path.dirname(file));
   return aside;
+}
+
+/** Writes the write-ahead log into its database, where the database can still be opened. */
+function foldLog(file: string): void {
+  try {
+    const database = openSqlite(file);
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    database.close();
+  } catch {
+    // A damaged database is put aside as it is, its log beside it.
+  }
+}
+
+function freeName(name: string): string {
+  for (let n = 2; n < 1_000; n++) {
+    const candidate = n === 2 ? name : `${name}-${n - 1}`;
+    if (!existsSync(candidate)) return candidate;
+  }
+  throw new Failure('conflict', 'too many databases were put aside here');
+}
+
+/** Key of the advisory lock that a server on PostgreSQL holds (postgresql.io.ts). */
+const LOCK_KEY = '7164208268442035570';
+const BATCH = 500;
+
+async function withPostgresql<T>(url: string, act: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 10_000,
+    application_name: 'claviger',
+  });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+  } catch (cause) {
+    throw new Failure('unavailable', 'PostgreSQL cannot be reached', { cause });
+  }
+  try {
+    return await act(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Our tables that are there. */
+async function occupied(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT table_name AS name FROM information_schema.tables
+     WHERE table_schema = current_schema() AND table_name = ANY($1)`,
+    [ourTables()],
+  );
+  return rows.map((row) => row.name);
+}
+
+/** The names of all tables, as this program's migrations make them. */
+function ourTables(): string[] {
+  const made = MIGRATIONS.flatMap((migration) => migration.statements('sqlite'));
+  const names = [META_TABLE, ...made].map((sql) => /^CREATE TABLE (?:IF NOT EXISTS )?([a-z_]+)/.exec(sql)?.[1]);
+  return names.filter((name) => name !== undefined);
+}
+
+async function fillPostgresql(work: string, url: string, epoch: number): Promise<string | null> {
+  const source = new DatabaseSync(work, { readOnly: true });
+  try {
+    return await withPostgresql(url, async (client) => {
+      const lock = await client.query<{ held: boolean }>(`SELECT pg_try_advisory_lock(${LOCK_KEY}) AS held`);
+      if (lock.rows[0]?.held !== true) throw new Failure('conflict', 'a server is using this database: stop it first');
+      await client.query('BEGIN');
+      const aside = await setTablesAside(client, epoch);
+      await client.query(META_TABLE);
+      for (const migration of MIGRATIONS) {
+        for (const statement of migration.statements('postgresql')) await client.query(statement);
+      }
+      for (const table of tablesOf(source)) await fillTable(client, source, table);
+      await client.query('COMMIT');
+      return aside;
+    });
+  } finally {
+    source.close();
+  }
+}
+
+async function setTablesAside(client: pg.Client, epoch: number): Promise<string | null> {
+  const tables = await occupied(client);
+  if (tables.length === 0) return null;
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT nspname AS name FROM pg_namespace WHERE nspname LIKE 'claviger\\_before\\_%'`,
+  );
+  const taken = new Set(rows.map((row) => row.name));
+  let schema = `claviger_before_epoch_${epoch}`;
+  for (let n = 2; taken.has(schema); n++) schema = `claviger_before_epoch_${epoch}_${n}`;
+  await client.query(`CREATE SCHEMA ${schema}`);
+  for (const table of tables) await client.query(`ALTER TABLE ${table} SET SCHEMA ${schema}`);
+  return schema;
+}
+
+async function fillTable(
+  client: pg.Client,
+  source: DatabaseSync,
+  { name, columns }: { name: string; columns: readonly string[] },
+): Promise<void> {
+  await client.query(`DELETE FROM ${name}`);
+  let batch: unknown[] = [];
+  const send = async () => {
+    if (batch.length === 0) return;
+    const rows = batch.length / columns.length;
+    const places = Array.from(
+      { length: rows },
+      (_, row) => `(${columns.map((_column, i) => `$${row * columns.length + i + 1}`).join(', ')})`,
+    );
+    await client.query(`INSERT INTO ${name} (${columns.join(', ')}) VALUES ${places.join(', ')}`, batch);
+    batch = [];
+  };
+  for (const row of source.prepare(`SELECT ${columns.join(', ')} FROM ${name}`).iterate()) {
+    for (const column of columns) {
+      const value = row[column] ?? null;
+      batch.push(value instanceof Uint8Array ? Buffer.from(value) : value);
+    }
+    if (batch.length >= BATCH * columns.length) await send();
+  }
+  await send();
 }

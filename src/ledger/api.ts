@@ -2,15 +2,7 @@
 // hashes can be checked: times are UTC milliseconds here, and not RFC 3339.
 import { z } from 'zod';
 import { Failure } from '../model/failure.ts';
-import {
-  cursorOf,
-  idSchema,
-  PAGE_MEMBERS,
-  queryInteger,
-  type Route,
-  readCursor,
-  route,
-} from '../model/route.ts';
+import { cursorOf, idSchema, PAGE_MEMBERS, queryInteger, type Route, readCursor, route } from '../model/route.ts';
 import { LOGS, type Log } from './layout.ts';
 import { type Checkpoint, parseCheckpoint } from './note.ts';
 
@@ -60,7 +52,9 @@ const INDEX_CURSOR = /^(?:0|[1-9][0-9]{0,14})$/;
 const INDEX_MAX = 999_999_999_999_999;
 const TYPE = /^[a-z][a-z0-9.-]{0,63}$/;
 
-const entrySchema = z.looseObject({ at: z.number(), v: z.number() }).meta({ description: 'The entry as it stands in the log' });
+const entrySchema = z
+  .looseObject({ at: z.number(), v: z.number() })
+  .meta({ description: 'The entry as it stands in the log' });
 const itemSchema = z.object({ index: z.int(), entry: entrySchema });
 const proofSchema = z.object({
   size: z.int().meta({ description: 'Leaves of the tree that the checkpoint signs' }),
@@ -79,11 +73,7 @@ const query = z.strictObject({
     .meta({ default: 'desc' }),
   credential: idSchema('credential').optional().meta({ description: 'Entries that mention it' }),
   principal: idSchema('principal').optional().meta({ description: 'Entries that mention it' }),
-  type: z
-    .string()
-    .regex(TYPE)
-    .optional()
-    .meta({ description: 'Of the control log the type, of the use log the kind' }),
+  type: z.string().regex(TYPE).optional().meta({ description: 'Of the control log the type, of the use log the kind' }),
 });
 
 /** The text that an entry of this type contains: members of canonical JSON stand in one order. */
@@ -116,7 +106,9 @@ export function ledgerRoutes(room: LedgerRoom): Route[] {
         },
         async handler(_context, { query: asked }) {
           const from = asked.cursor === null ? null : Number(readCursor(asked.cursor, INDEX_CURSOR));
-          const containing = [asked.credential, asked.principal].filter((id) => id !== undefined).map((id) => `"${id}"`);
+          const containing = [asked.credential, asked.principal]
+            .filter((id) => id !== undefined)
+            .map((id) => `"${id}"`);
           if (asked.type !== undefined) containing.push(typeText(log, asked.type));
           const found = await room.reader.search({ log, from, order: asked.order, limit: asked.limit, containing });
           const items = found.entries.map(({ index, text }) => ({ index, entry: parsed(text) }));
@@ -128,7 +120,8 @@ export function ledgerRoutes(room: LedgerRoom): Route[] {
         path: `/v1/audit/${log}/{index}`,
         permission: 'audit:read',
         summary: 'An entry with the proof that it stands in the log',
-        description: 'The proof leads to the newest checkpoint; null where the entry is younger and the vault is sealed.',
+        description:
+          'The proof leads to the newest checkpoint; null where the entry is younger and the vault is sealed.',
         tag,
         params: z.strictObject({ index: queryInteger(0, INDEX_MAX) }),
         answers: {

@@ -112,7 +112,8 @@ export function createLedgerReader<T extends LedgerTables>(database: Kysely<T>):
         const reading = tiles.get(key) ?? tileHashes(log, span.level, span.tile);
         tiles.set(key, reading);
         const hashes = await reading;
-        if (hashes.length < (span.first + span.count) * 32) throw new Failure('corrupt', 'a tile of the ledger is too narrow');
+        if (hashes.length < (span.first + span.count) * 32)
+          throw new Failure('corrupt', 'a tile of the ledger is too narrow');
         return foldHashes(hashes, span.first, span.count, hasher);
       }
       const proof: Uint8Array[] = [];

@@ -2,7 +2,18 @@
 // tiles of any earlier size follow. Pure but for the two readers that are handed in; used by exports and backups.
 import { Failure } from '../model/failure.ts';
 import { tilesAt } from './layout.ts';
-import { foldHashes, type Hasher, nodesOf, rangeRoot, TILE_WIDTH, tileSpan } from './merkle.ts';
+import {
+  appendLeaf,
+  edgeRoot,
+  emptyEdge,
+  foldHashes,
+  type Hasher,
+  nodesOf,
+  rangeRoot,
+  TILE_WIDTH,
+  type TileChange,
+  tileSpan,
+} from './merkle.ts';
 
 export interface LogSource {
   readonly size: number;
@@ -46,4 +57,40 @@ export async function rootAt(source: LogSource, size: number, hasher: Hasher): P
     nodes.push(foldHashes(await tileHashes(source, { level, tile, width }, hasher), first, count, hasher));
   }
   return rangeRoot(nodes, hasher);
+}
+
+/**
+ * Hashes a whole log anew and compares every stored tile with what follows from the entries. Where old entries were pruned, the
+ * hashes of their tiles stand for them. Returns the root. Throws `corrupt` with the first thing that does not fit.
+ */
+export async function rehash(source: LogSource, hasher: Hasher): Promise<Uint8Array> {
+  const edge = emptyEdge();
+  const grown = new Map<string, TileChange>();
+  for (let tile = 0; tile * TILE_WIDTH < source.size; tile++) {
+    const from = tile * TILE_WIDTH;
+    const width = Math.min(TILE_WIDTH, source.size - from);
+    const stored = await source.tile(0, tile);
+    const entries = await source.entries(from, from + width);
+    const isPruned = entries.length < width && stored?.length === TILE_WIDTH * 32;
+    if (entries.length !== width && !isPruned) throw new Failure('corrupt', `the ledger lacks entries from ${from} on`);
+    for (let i = 0; i < width; i++) {
+      const leaf = isPruned ? stored.slice(i * 32, i * 32 + 32) : hasher.leaf(encoder.encode(entries[i]!));
+      appendLeaf(edge, leaf, hasher, (change) => grown.set(`${change.level}/${change.tile}`, change));
+    }
+    // Full tiles are final: compared now, so that no more than the right edge is held in memory.
+    for (const [name, change] of grown) {
+      if (change.width < TILE_WIDTH) continue;
+      await compareTile(source, change);
+      grown.delete(name);
+    }
+  }
+  for (const change of grown.values()) await compareTile(source, change);
+  return edgeRoot(edge, hasher);
+}
+
+async function compareTile(source: LogSource, change: TileChange): Promise<void> {
+  const stored = await source.tile(change.level, change.tile);
+  const isSame = stored?.length === change.hashes.length && change.hashes.every((byte, i) => byte === stored[i]);
+  if (!isSame)
+    throw new Failure('corrupt', `tile ${change.level}/${change.tile} of the ledger does not fit its entries`);
 }

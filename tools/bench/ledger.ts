@@ -117,7 +117,7 @@ say(machineLine());
 const flush = flushMicroseconds(directory);
 say(`flush of 400 bytes: p50 ${flush.p50} µs, p99 ${flush.p99} µs`);
 let filled = 0;
-for (let part = 0; filled < rows; part++) {
+while (filled < rows) {
   const count = Math.min(500_000, rows - filled);
   const seconds = await fill(filled, count);
   filled += count;
