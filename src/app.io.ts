@@ -77,6 +77,8 @@ export interface AppOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly onLost: (why: string) => void;
+  /** Providers beside the registry's. */
+  readonly moreProviders?: readonly Provider[];
 }
 
 /** Where the ledger's signing key is bound to: an envelope like any other, of a credential that nobody can grant. */
@@ -169,7 +171,9 @@ export async function createApp(
   const instance = String((setting.value as { id: string }).id);
   const vault = createVault({ cipher, random });
   const ring = createKeyRing(vault, database.read);
-  const providers = new Map<string, Provider>(Object.values(registry).map((provider) => [provider.name, provider]));
+  const providers = new Map<string, Provider>(
+    [...Object.values(registry), ...(options.moreProviders ?? [])].map((provider) => [provider.name, provider]),
+  );
   const dialer: Dialer = createDialer({
     guard: createGuard(createResolver({ clock })),
     connectionsMax: 256,

@@ -12,6 +12,7 @@ import { createApi } from './http/api.io.ts';
 import { Failure } from './model/failure.ts';
 import { revealSecretText, type Secret } from './model/secret.ts';
 import { resolveRedirect } from './net/redirect.ts';
+import type { Provider } from './providers/provider.ts';
 import { recoverAfterRestore } from './recovery.io.ts';
 import { unseal } from './unseal.io.ts';
 import type { KekSource } from './vault/kek.io.ts';
@@ -25,6 +26,7 @@ export interface ServeOptions {
   readonly report: Report;
   /** The process can serve no more: its database was taken over or its writer died. */
   readonly onLost: (why: string) => void;
+  readonly moreProviders?: readonly Provider[];
 }
 
 export interface Serving {
@@ -115,8 +117,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { config, report } = options;
   refuseExposed(config.broker, 'broker');
   refuseExposed(config.api, 'api');
-  const app = await createApp({ config, onLost: options.onLost }, async (source) =>
-    revealSecretText(await options.readSecret(source)),
+  const app = await createApp(
+    { config, onLost: options.onLost, moreProviders: options.moreProviders ?? [] },
+    async (source) => revealSecretText(await options.readSecret(source)),
   );
   try {
     if (options.kek !== null) await unseal(app, options.kek);
@@ -128,6 +131,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       engines: started,
       version: VERSION,
       tls: tlsOf(config.api),
+      kekSource: options.kek === null ? null : () => Promise.resolve(options.kek!),
+      secondCopyDirectory: config.secondCopy?.directory ?? null,
       report: (error, about) => {
         report('api.internal-error', {
           ...about,

@@ -1,11 +1,12 @@
 // The broker's port: node:http in, one plan for each request, then either a refusal or an exchange. Decides nothing itself.
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import { storableUserAgent, type UseFacts } from '../access/leaf.ts';
 import type { LiveCredential } from '../access/policy.ts';
 import { Exchange, type ExchangeContext } from './exchange.io.ts';
+import { ALLOWED_METHODS, hasForbiddenTrailer, inspectHead, isServerWide, originForm } from './head.ts';
 import { type Forward, type Identity, plan, type Refusal, type Snapshot } from './plan.ts';
 import { problemAnswer } from './problem.ts';
 import { splice } from './splice.ts';
@@ -58,6 +59,44 @@ export function createBroker(options: BrokerOptions): Broker {
       if (inFlight === 0) drained?.();
     },
   };
+  /** The answer to what was last asked on a connection. Node puts the answers of one connection in order; nothing else may overtake them. */
+  const lastAnswers = new WeakMap<Socket, ServerResponse>();
+  /** Connections on which nothing more is understood. */
+  const broken = new WeakSet<Socket>();
+
+  /** Runs when all that was asked on the connection before is answered; never where the connection ends with that. */
+  function afterAnswers(socket: Socket, run: () => void): void {
+    const runIfOpen = () => {
+      if (socket.writable) run();
+    };
+    const answer = lastAnswers.get(socket);
+    if (answer === undefined || answer.closed) runIfOpen();
+    else answer.once('close', runIfOpen);
+  }
+
+  /**
+   * One request of a connection at a time: RFC 9112 section 9.3.2 allows more only where all are safe. And a request that waits is not
+   * begun when what came behind it was malformed: on such a connection nobody can say where a request begins.
+   */
+  function take(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    const before = lastAnswers.get(socket);
+    lastAnswers.set(socket, response);
+    if (before === undefined || before.closed) {
+      handle(request, response, false);
+      return;
+    }
+    before.once('close', () => {
+      if (!socket.writable) return;
+      if (!broken.has(socket)) handle(request, response, false);
+      else refuseUnread(response, 400, 'bad-request');
+    });
+  }
+
+  function refuseUnread(response: ServerResponse, status: number, reason: string): void {
+    response.setHeader('connection', 'close');
+    answer(response, { status, reason, retryAfterMs: 0 }, '0');
+  }
 
   function handle(request: IncomingMessage, response: ServerResponse, upgrade: boolean): void {
     const at = options.now();
@@ -67,13 +106,18 @@ export function createBroker(options: BrokerOptions): Broker {
       answer(response, { status: 503, reason: 'stopping', retryAfterMs: 1000 }, id);
       return;
     }
+    const method = request.method ?? '';
     const head = {
-      method: request.method ?? '',
-      target: request.url ?? '',
+      method,
+      target: originForm(method, request.url ?? ''),
       rawHeaders: request.rawHeaders,
       httpVersion: request.httpVersion,
       remote: request.socket.remoteAddress ?? '',
     };
+    if (isServerWide(head) && inspectHead(head).problem === null) {
+      answerServerWide(request, response);
+      return;
+    }
     const snapshot = options.snapshot();
     const made = plan(head, snapshot, at, mono);
     if (made.kind === 'refuse') {
@@ -89,7 +133,17 @@ export function createBroker(options: BrokerOptions): Broker {
     const needsEditing = made.injection.body !== null || made.injection.bodyPointers.length > 0;
     const { hasBody } = made.facts;
     if (needsEditing && hasBody) void edit(made, facts, request, response);
-    else begin(made, facts, request, response, hasBody ? STREAM : NONE);
+    else if (hasBody && request.headers['transfer-encoding'] !== undefined) {
+      // A turn later the parser has read all that came with the head: what is malformed there never reaches the provider.
+      process.nextTick(() => beginChunked(made, facts, request, response));
+    } else begin(made, facts, request, response, hasBody ? STREAM : NONE);
+  }
+
+  function beginChunked(made: Forward, facts: UseFacts, request: IncomingMessage, response: ServerResponse): void {
+    if (response.closed || (broken.has(request.socket) && !request.complete)) return;
+    if (request.complete && hasForbiddenTrailer(request.rawTrailers)) {
+      refuse({ ...refusalOf(made), status: 400, reason: 'trailer' }, request, response, facts);
+    } else begin(made, facts, request, response, STREAM);
   }
 
   function begin(
@@ -107,7 +161,23 @@ export function createBroker(options: BrokerOptions): Broker {
       return;
     }
     inFlight++;
-    new Exchange(context, { plan: made, facts, request, response, dispatcher, body }).start();
+    const exchange = new Exchange(context, { plan: made, facts, request, response, dispatcher, body });
+    if (body.kind === 'stream') watchContent(exchange, request, response);
+    exchange.start();
+  }
+
+  /** Must come before the exchange starts: its own reader of the content would send the end of it on. */
+  function watchContent(exchange: Exchange, request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    request.once('end', () => {
+      if (!hasForbiddenTrailer(request.rawTrailers)) return;
+      if (response.socket !== null && !response.headersSent) endRaw(socket, 400, 'trailer');
+      exchange.cut('trailer');
+    });
+    // Answered before all of it was sent: what is left of this request is not to be taken for the next one (RFC 9112 section 9.3).
+    response.once('close', () => {
+      if (!request.complete) socket.destroySoon();
+    });
   }
 
   async function edit(
@@ -132,6 +202,7 @@ export function createBroker(options: BrokerOptions): Broker {
     } catch {
       return;
     }
+    if (hasForbiddenTrailer(request.rawTrailers)) return refused(400, 'trailer');
     const { body, bodyPointers } = made.injection;
     let text = Buffer.concat(chunks).toString('utf8');
     for (const pointer of bodyPointers) {
@@ -172,40 +243,58 @@ export function createBroker(options: BrokerOptions): Broker {
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: 65_000,
     connectionsCheckingInterval: 1_000,
-    requireHostHeader: true,
+    // Judged with the rest of the head, and answered as everything else is.
+    requireHostHeader: false,
+    // Offers of other protocols (h2c, TLS) may be ignored, RFC 9110 section 7.8: clients make them unasked.
+    shouldUpgradeCallback: (request) => request.headers.upgrade?.trim().toLowerCase() === 'websocket',
     insecureHTTPParser: false,
     noDelay: true,
   };
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => handle(request, response, false);
   const server =
     options.tls === null
-      ? http.createServer(serverOptions, onRequest)
-      : https.createServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, onRequest);
+      ? http.createServer(serverOptions, take)
+      : https.createServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, take);
   // One more than the head allows, so that too many are seen and not cut off silently.
   server.maxHeadersCount = 128;
   server.maxConnections = limits.connectionsMax;
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
-    const response = new http.ServerResponse(request);
-    response.shouldKeepAlive = false;
-    response.assignSocket(socket as never);
-    response.on('finish', () => socket.end());
+  server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
     socket.on('error', () => socket.destroy());
-    handle(request, response, true);
+    afterAnswers(socket, () => {
+      const response = new http.ServerResponse(request);
+      response.shouldKeepAlive = false;
+      response.assignSocket(socket);
+      response.on('finish', () => socket.destroySoon());
+      handle(request, response, true);
+    });
   });
-  server.on('connect', (request: IncomingMessage, socket: Duplex) => {
+  server.on('connect', (request: IncomingMessage, socket: Socket) => {
     guardian.stranger('connect', request.socket.remoteAddress ?? '');
-    endRaw(socket, 405, 'method');
+    socket.on('error', () => socket.destroy());
+    afterAnswers(socket, () => endRaw(socket, 405, 'method'));
   });
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    lastAnswers.set(request.socket, response);
     guardian.stranger('expectation', request.socket.remoteAddress ?? '');
-    response.setHeader('connection', 'close');
-    answer(response, { status: 417, reason: 'expectation', retryAfterMs: 0 }, '0');
+    refuseUnread(response, 417, 'expectation');
   });
-  server.on('clientError', (error: Error & { code?: string }, socket: Duplex & { remoteAddress?: string }) => {
-    if (socket.destroyed || !socket.writable) return;
+  server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
+    if (socket.destroyed || !socket.writable || broken.has(socket)) return;
+    // What comes after a request that asked to close is not looked at (RFC 9112 section 9.6).
+    if (error.code === 'HPE_CLOSED_CONNECTION') return;
+    broken.add(socket);
     const [status, reason] = CLIENT_ERRORS[error.code ?? ''] ?? [400, 'bad-request'];
     guardian.stranger(reason, socket.remoteAddress ?? '');
-    endRaw(socket, status, reason);
+    const open = lastAnswers.get(socket);
+    if (open === undefined || open.closed || open.req.complete) {
+      afterAnswers(socket, () => endRaw(socket, status, reason));
+    } else if (open.writableEnded) {
+      afterAnswers(socket, () => socket.destroySoon());
+    } else if (open.headersSent || open.socket === null) {
+      // The content of the last request is malformed, and its answer has begun or an earlier one is due: nothing can be said.
+      socket.destroy();
+    } else {
+      endRaw(socket, status, reason);
+    }
   });
 
   return {
@@ -307,11 +396,20 @@ function answer(
   response.end(response.req.method === 'HEAD' ? undefined : body);
 }
 
-/** Answers on a connection whose request could not be parsed, and closes it. */
-function endRaw(socket: Duplex, status: number, reason: string): void {
+/** Nothing is asked of a resource, so nobody has to say who they are. */
+function answerServerWide(request: IncomingMessage, response: ServerResponse): void {
+  if (hasBody(request)) response.setHeader('connection', 'close');
+  response.setHeader('allow', ALLOWED_METHODS);
+  response.statusCode = 204;
+  response.end();
+}
+
+/** Answers on a connection whose request could not be parsed, and closes it, whether or not the other side does. */
+function endRaw(socket: Socket, status: number, reason: string): void {
   const { headers, body } = problemAnswer(status, reason, 0, '0');
   let text = `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nconnection: close\r\n`;
   for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
   socket.on('error', () => socket.destroy());
-  socket.end(`${text}\r\n${body}`);
+  socket.write(`${text}\r\n${body}`);
+  socket.destroySoon();
 }

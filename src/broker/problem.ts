@@ -1,5 +1,6 @@
 // The broker's own answers, as RFC 9457 problem details with types that no provider uses (`urn:claviger:problem:…`), so that a
 // caller can tell "the broker refused" from "the provider refused". They say what to do, and nothing about what exists.
+import { ALLOWED_METHODS } from './head.ts';
 
 export interface ProblemAnswer {
   readonly status: number;
@@ -38,6 +39,11 @@ const TITLES: Readonly<Record<string, string>> = {
   'upstream-redirect': 'The provider redirects to another origin, which this action does not allow.',
   'upgrade-refused': 'This action does not allow an upgrade of the connection.',
   'body-too-large': 'The body is larger than what can be edited.',
+  method: 'No provider’s API is called with this method.',
+  host: 'The Host header is missing, given twice, or not the name of a host.',
+  'target-form': 'The request target is not a path.',
+  'target-length': 'The request target is longer than the broker reads.',
+  trailer: 'A field that belongs before the content stands behind it.',
   stopping: 'The server is stopping.',
 };
 
@@ -64,7 +70,7 @@ export function problemAnswer(status: number, reason: string, retryAfterMs: numb
     code,
   ];
   if (status === 401) headers.push('www-authenticate', 'Bearer realm="claviger"');
-  if (status === 405) headers.push('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
+  if (status === 405) headers.push('allow', ALLOWED_METHODS);
   if (retryAfterMs > 0) headers.push('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
   return { status, headers, body };
 }

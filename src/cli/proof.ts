@@ -19,7 +19,7 @@ export interface EntryProof {
     readonly root: string;
     readonly hashes: readonly string[];
     readonly checkpoint: string;
-  };
+  } | null;
 }
 
 /**
@@ -28,6 +28,7 @@ export interface EntryProof {
  */
 export function proofProblem(claim: EntryProof, vkey: string, primitives: Primitives): string | null {
   const { proof } = claim;
+  if (proof === null) return 'no checkpoint covers it yet, and the server is sealed';
   let checkpoint: { origin: string; size: number; root: Uint8Array };
   try {
     const key = parseVkey(vkey.trim(), primitives.sha256);

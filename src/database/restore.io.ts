@@ -31,7 +31,7 @@ import type { Tables } from './schema.ts';
 import { migrateSqlite, openSqliteDatabase } from './sqlite.io.ts';
 import { openSqlite } from './sqlite-commit.io.ts';
 
-/** Name of the setting that says a recovery is due: `{ epoch, state: 'due' | 'done' }`. The server sets it to done. */
+/** Name of the setting that says a recovery is due: `{ epoch, state: 'pending' | 'done' }`. The server sets it to done. */
 export const RECOVERY_SETTING = 'recovery';
 
 export interface RestoreInput {
@@ -161,7 +161,7 @@ async function prepare(work: string, input: Preparation): Promise<number> {
       .select('row')
       .where('natural_key', '=', RECOVERY_SETTING)
       .executeTakeFirst();
-    const value: Json = { epoch, state: 'due' };
+    const value: Json = { epoch, state: 'pending' };
     const row: SettingRow =
       before === undefined
         ? { id: newId('setting', input.now, machineRandom), rowVersion: 1, name: RECOVERY_SETTING, value }

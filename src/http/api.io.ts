@@ -1,23 +1,13 @@
-// Puts the control API together: the rooms' routes, what they need of the running program, and the listener. The one place that knows
-// all of them.
-import { createHash, createHmac } from 'node:crypto';
+// Puts the control API together: the rooms' routes, what is kept under Idempotency-Keys, whether the server is ready, the listener.
+import { createHmac } from 'node:crypto';
 import type https from 'node:https';
-import { accessRoutes } from '../access/api.ts';
-import type { VersionRow } from '../credentials/credential.ts';
 import { parseNetworks } from '../model/address.ts';
-import { allRows } from '../model/desk.ts';
-import type { Route } from '../model/route.ts';
 import { createIdempotency, DEFAULT_IDEMPOTENCY } from './idempotency.ts';
-import type { AppParts, Engines } from './parts.io.ts';
-import { createRecords } from './records.io.ts';
+import type { AppParts } from './parts.io.ts';
+import { apiRoutes, type RoomsInput, sha256 } from './rooms.io.ts';
 import { type ApiLimits, type ApiOptions, type ApiServer, createApiServer, DEFAULT_API_LIMITS } from './server.io.ts';
-import { type Status, systemRoutes } from './system.ts';
 
-export interface ApiInput {
-  readonly app: AppParts;
-  readonly engines: Engines;
-  /** Program version. */
-  readonly version: string;
+export interface ApiInput extends RoomsInput {
   readonly tls: https.ServerOptions | null;
   readonly limits?: ApiLimits;
   /** Told of every internal error. */
@@ -62,25 +52,6 @@ export async function createApi(input: ApiInput): Promise<ApiServer> {
   return server;
 }
 
-export interface ServerFacts {
-  readonly readiness: () => Promise<string | null>;
-  readonly document: () => object;
-}
-
-/** Every route of the API. */
-export function apiRoutes(input: Omit<ApiInput, 'tls' | 'report'>, facts: ServerFacts): Route[] {
-  const { app } = input;
-  const records = createRecords(app.database.read);
-  return [
-    ...systemRoutes({ status: () => statusOf(app, input.version), ...facts }),
-    ...accessRoutes({ records, hash: sha256 }),
-  ];
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
 async function readBlob(app: AppParts, kind: string, id: string): Promise<Uint8Array | null> {
   const row = await app.database.read
     .selectFrom('blobs')
@@ -89,25 +60,6 @@ async function readBlob(app: AppParts, kind: string, id: string): Promise<Uint8A
     .where('id', '=', id)
     .executeTakeFirst();
   return row?.value ?? null;
-}
-
-async function statusOf(app: AppParts, version: string): Promise<Status> {
-  const { database } = app;
-  const { control, use } = await database.heads();
-  const unprotected = allRows<VersionRow>(app.rows, 'version').filter(
-    (row) => row.state === 'current' && row.secondCopyAt === null,
-  );
-  return {
-    version,
-    instance: app.instance,
-    sealed: app.vault.isSealed,
-    epoch: database.epoch,
-    fence: database.fence,
-    dialect: database.dialect,
-    logs: { control: { size: control.size }, use: { size: use.size } },
-    unprotected: unprotected.length,
-    openUses: app.live.openUses,
-  };
 }
 
 /** A look at the database is good for this long: the probes of a load balancer must not become load. */

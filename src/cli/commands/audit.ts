@@ -11,6 +11,13 @@ import { jsonText, visible } from '../text.ts';
 const POLL_MS = 1_000;
 /** Entries of one catching-up: more have been written in a second than anybody reads. */
 const CATCH_UP_MAX = 2_000;
+const PAGE = 200;
+const PAGES_MAX = 100;
+
+interface Page {
+  readonly items: readonly Listed[];
+  readonly next: string | null;
+}
 
 export function logOf(text: string): Log {
   const log = LOGS.find((one) => one === text);
@@ -18,37 +25,54 @@ export function logOf(text: string): Log {
   return log;
 }
 
-async function filters(api: Api, input: Input): Promise<Record<string, string | null>> {
+interface Filter {
+  readonly credential: string | null;
+  readonly principal: string | null;
+  readonly type: string | null;
+}
+
+async function filterOf(api: Api, input: Input): Promise<Filter> {
   const credential = input.text('credential');
   const principal = input.text('principal');
   return {
     credential: credential === null ? null : (await api.credential(credential)).id,
     principal: principal === null ? null : (await api.principal(principal)).id,
     type: input.text('type'),
-    order: 'desc',
   };
 }
 
-/** Entries after `last`, oldest first; the newest `limit` where there are more. */
-async function since(
-  api: Api,
-  log: Log,
-  query: Readonly<Record<string, string | null>>,
-  span: { readonly last: number; readonly limit: number },
-): Promise<{ items: Listed[]; isWhole: boolean }> {
+/** Whether an entry is meant: what the server's own filter does, for entries that are followed. */
+export function isMeant(item: Listed, filter: Filter): boolean {
+  const text = JSON.stringify(item.entry);
+  const ids = [filter.credential, filter.principal].filter((id) => id !== null);
+  const type = item.entry['kind'] ?? item.entry['type'];
+  return ids.every((id) => text.includes(`"${id}"`)) && (filter.type === null || filter.type === type);
+}
+
+/** The newest `limit` entries that are meant, oldest first. A search of the server looks at a stretch of the log at a time. */
+async function newest(api: Api, log: Log, filter: Filter, limit: number): Promise<Listed[]> {
   const found: Listed[] = [];
   let cursor: string | null = null;
-  while (found.length < span.limit) {
-    const limit = String(Math.min(200, span.limit - found.length));
-    const page: { items: Listed[]; next: string | null } = await api.get(`/v1/audit/${log}`, {
-      ...query,
-      limit,
-      cursor,
-    });
-    const fresh = page.items.filter((item) => item.index > span.last);
+  for (let page = 0; page < PAGES_MAX && found.length < limit; page++) {
+    const query: Record<string, string | null> = { ...filter, order: 'desc', limit: String(Math.min(PAGE, limit - found.length)), cursor };
+    const { items, next }: Page = await api.get(`/v1/audit/${log}`, query);
+    found.push(...items);
+    if (next === null) break;
+    cursor = next;
+  }
+  return found.reverse();
+}
+
+/** All entries after `last`, oldest first; only the newest where there are too many. */
+async function since(api: Api, log: Log, last: number): Promise<{ items: Listed[]; isWhole: boolean }> {
+  const found: Listed[] = [];
+  let cursor: string | null = null;
+  while (found.length < CATCH_UP_MAX) {
+    const { items, next }: Page = await api.get(`/v1/audit/${log}`, { order: 'desc', limit: String(PAGE), cursor });
+    const fresh = items.filter((item) => item.index > last);
     found.push(...fresh);
-    if (fresh.length < page.items.length || page.next === null) return { items: found.reverse(), isWhole: true };
-    cursor = page.next;
+    if (fresh.length < items.length || next === null) return { items: found.reverse(), isWhole: true };
+    cursor = next;
   }
   return { items: found.reverse(), isWhole: false };
 }
@@ -77,23 +101,22 @@ const tail: Command = {
   async run(context, input) {
     const api = await context.api();
     const log = logOf(input.optionalArgument(0) ?? 'control');
-    const query = await filters(api, input);
+    const filter = await filterOf(api, input);
     const lines = input.count('lines', { min: 1, max: CATCH_UP_MAX }) ?? 20;
-    const first = await since(api, log, query, { last: -1, limit: lines });
-    let last = -1;
+    // Where the log ends now: what comes after it is followed, whatever the filter finds before.
+    const { items: end } = await api.get<Page>(`/v1/audit/${log}`, { order: 'desc', limit: '1' });
+    let last = end[0]?.index ?? -1;
     const show = (items: readonly Listed[]) => {
-      for (const item of items) {
-        context.emit(entryLine(item, context.view.paint), item);
-        last = item.index;
-      }
+      for (const item of items) context.emit(entryLine(item, context.view.paint), item);
     };
-    show(first.items);
+    show((await newest(api, log, filter, lines)).filter((item) => item.index <= last));
     while (input.isOn('follow')) {
       await context.machine.sleep(POLL_MS);
-      const more = await since(api, log, query, { last, limit: CATCH_UP_MAX });
+      const more = await since(api, log, last);
       if (!more.isWhole)
         context.note(`… more than ${CATCH_UP_MAX} entries were written; the oldest of them are left out`);
-      show(more.items);
+      show(more.items.filter((item) => isMeant(item, filter)));
+      last = more.items.at(-1)?.index ?? last;
     }
     return { data: undefined, text: '' };
   },
@@ -114,8 +137,8 @@ async function trustedKey(context: Parameters<Command['run']>[0], input: Input, 
     if (await context.machine.files.exists(file)) return { vkey: await keyText(context, file), origin: 'this machine' };
   }
   const api = await context.api();
-  const { vkeys } = await api.get<{ vkeys: Readonly<Record<Log, string>> }>('/v1/audit/checkpoints');
-  return { vkey: vkeys[log], origin: 'the server itself' };
+  const { vkeys } = await api.get<{ vkeys: Readonly<Record<Log, string | null>> }>('/v1/audit/checkpoints');
+  return { vkey: vkeys[log] ?? '', origin: 'the server itself' };
 }
 
 const VKEY = /^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}$/;
@@ -152,7 +175,7 @@ export function auditCommands(primitives: Primitives): readonly Command[] {
       }
       const verdict =
         problem === null
-          ? `${context.view.paint('green', 'proven')}: entry ${index} of a log of ${claim.proof.size}, by the key of ${key.origin}`
+          ? `${context.view.paint('green', 'proven')}: entry ${index} of a log of ${claim.proof?.size ?? 0}, by the key of ${key.origin}`
           : `${context.view.paint('red', 'NOT PROVEN')}: ${visible(problem)}`;
       return {
         data: { ...claim, verified: problem === null, problem, key: key.origin },

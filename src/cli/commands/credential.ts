@@ -61,6 +61,20 @@ function policyOf(input: Input): Partial<RotationSettings> | undefined {
   return Object.keys(policy).length === 0 ? undefined : policy;
 }
 
+/** What storing bytes answers; `identified` is null where the provider was not asked. */
+export interface BroughtDetail extends CredentialDetail {
+  readonly identified: { readonly providerKeyId: string | null; readonly why: string } | null;
+}
+
+function broughtOutcome(made: BroughtDetail, text: string): Outcome {
+  const { identified } = made;
+  const isOpen = identified !== null && identified.providerKeyId === null;
+  const more = isOpen
+    ? `\nNot identified at the provider: ${visible(identified.why)}. Its revocation will need a person.`
+    : '';
+  return { data: made, text: `${text}${more}`, brief: made.credential.id };
+}
+
 interface ListedKind {
   readonly name: string;
   readonly title?: string;
@@ -113,6 +127,11 @@ export function credentialOutcome(row: Credential, what: string): Outcome {
   return { data: row, text: `${what} ${visible(credentialName(row))} (${row.id}).`, brief: row.id };
 }
 
+const NO_RESOLVE = {
+  flags: '--no-resolve',
+  about: 'do not ask the provider: neither whether it accepts the key, nor for its id',
+};
+
 const add: Command = {
   name: 'credential add',
   about: 'add a credential, with its bytes or without',
@@ -123,7 +142,7 @@ const add: Command = {
     ...POLICY_OPTIONS,
     ...SECRET_OPTIONS,
     { flags: '--no-bytes', about: 'add it without a version; the bytes follow with `credential put`' },
-    { flags: '--no-resolve', about: 'do not look for the key’s id at the provider' },
+    NO_RESOLVE,
   ],
   examples: [
     {
@@ -142,9 +161,10 @@ const add: Command = {
     if (!input.isOff('bytes')) body['parts'] = await readParts(context, input, kind.parts);
     else if (namesSecret(input)) throw new Failure('invalid', '--no-bytes goes with no source of bytes');
     const query: Record<string, string> = input.isOff('resolve') ? { resolve: 'false' } : {};
-    const row = await api.post<Credential>('/v1/credentials', body, query);
+    const made = await api.post<BroughtDetail>('/v1/credentials', body, query);
+    const row = made.credential;
     context.note(`Grant its use: claviger grant add <principal> ${credentialName(row)} --action <action>`);
-    return credentialOutcome(row, 'Added');
+    return broughtOutcome(made, `Added ${visible(credentialName(row))} (${row.id}).`);
   },
 };
 
@@ -295,7 +315,7 @@ const put: Command = {
   name: 'credential put',
   about: 'store new bytes by hand: they become the current version, the old one stays until it is revoked',
   arguments: [REFERENCE],
-  options: [...SECRET_OPTIONS, { flags: '--provider-key-id <id>', about: 'the provider’s id of the key' }],
+  options: [...SECRET_OPTIONS, { flags: '--provider-key-id <id>', about: 'the provider’s id of the key' }, NO_RESOLVE],
   examples: [
     { line: 'claviger credential put billing', about: 'a key that was made in the provider’s console; asks for it' },
   ],
@@ -306,12 +326,9 @@ const put: Command = {
     const parts = await readParts(context, input, kind.parts);
     const providerKeyId = input.text('providerKeyId');
     const body = { parts, ...(providerKeyId === null ? {} : { providerKeyId }) };
-    const answer = await api.post<unknown>(`/v1/credentials/${row.id}/versions`, body);
-    return {
-      data: answer,
-      text: `Stored new bytes of ${visible(credentialName(row))}; they are current now.`,
-      brief: row.id,
-    };
+    const query: Record<string, string> = input.isOff('resolve') ? { resolve: 'false' } : {};
+    const made = await api.post<BroughtDetail>(`/v1/credentials/${row.id}/versions`, body, query);
+    return broughtOutcome(made, `Stored new bytes of ${visible(credentialName(row))}; they are current now.`);
   },
 };
 

@@ -116,7 +116,7 @@ const list: Command = {
     });
     const now = context.machine.now();
     const items = found.filter((grant) => input.isOn('all') || stateOf(grant, now) === 'live');
-    const names = await namesFor(context, items);
+    const names = await namesFor(context, items.length > 0);
     const text = context.view.table(
       [
         { title: 'principal', least: 12 },
@@ -140,10 +140,10 @@ const list: Command = {
   },
 };
 
-/** What people call the principals and credentials of these grants; ids where the caller may not see names. */
-async function namesFor(context: Context, grants: readonly Grant[]): Promise<Map<string, string>> {
+/** What people call principals and credentials, by their ids; none where the caller may not see names. */
+async function namesFor(context: Context, isNeeded: boolean): Promise<Map<string, string>> {
   const names = new Map<string, string>();
-  if (grants.length === 0 || context.isJson || context.isQuiet) return names;
+  if (!isNeeded || context.isJson || context.isQuiet) return names;
   const api = await context.api();
   try {
     const { items } = await api.list<Parameters<typeof credentialName>[0] & { id: string }>('/v1/credentials');
@@ -196,7 +196,14 @@ const suggest: Command = {
       ...(principal === null ? {} : { principal: (await api.principal(principal)).id }),
       sinceSeconds: input.seconds('since') ?? 30 * 86_400,
     });
-    const blocks = items.map((one) => suggestionText(context, one, credentialName(credential)));
+    const names = await namesFor(context, items.length > 0);
+    const blocks = items.map((one) =>
+      suggestionText(
+        context,
+        { ...one, principal: names.get(one.principal) ?? one.principal },
+        credentialName(credential),
+      ),
+    );
     const text = blocks.length === 0 ? 'Nothing was observed in this time.' : blocks.join('\n\n');
     return { data: { items }, text };
   },

@@ -9,7 +9,7 @@ import { apiOrigin, listenerOrigin } from '../profile.ts';
 import { type Credential, credentialName, type Principal, type Token } from '../rows.ts';
 import { readParts, SECRET_OPTIONS } from '../secret-input.ts';
 import { visible } from '../text.ts';
-import { IDENTITY_OPTIONS, kindOf, newCredential, POLICY_OPTIONS } from './credential.ts';
+import { type BroughtDetail, IDENTITY_OPTIONS, kindOf, newCredential, POLICY_OPTIONS } from './credential.ts';
 
 /** `NEON_BASE_URL` for `NEON_API_KEY`: how SDKs call the address beside the key. */
 export function baseUrlName(keyName: string): string {
@@ -89,12 +89,10 @@ const importCommand: Command = {
     const body = await newCredential(context, input, input.argument(0), kind.name);
     const replacement = await planReplacement(context, input);
     const parts = await readParts(context, input, kind.parts);
-    const row = await api.post<Credential>('/v1/credentials', { ...body, parts }, { resolve: 'false' });
-    context.note(`Stored ${credentialName(row)} (${row.id}).`);
-    const identified =
-      input.text('providerKeyId') === null
-        ? await identify(context, row)
-        : { providerKeyId: input.text('providerKeyId'), why: 'given' };
+    context.note('Storing the key, and asking the provider which one it is.');
+    const made = await api.post<BroughtDetail>('/v1/credentials', { ...body, parts });
+    const row = made.credential;
+    const identified = made.identified ?? { providerKeyId: input.text('providerKeyId'), why: 'it was given' };
     const lines = [
       `Imported ${visible(credentialName(row))} (${row.id}).`,
       identified.providerKeyId === null
@@ -110,17 +108,6 @@ const importCommand: Command = {
   },
 };
 
-async function identify(context: Context, row: Credential): Promise<{ providerKeyId: string | null; why: string }> {
-  const api = await context.api();
-  try {
-    return await api.post(`/v1/credentials/${row.id}/identify`);
-  } catch (error) {
-    // The key is stored: what follows from not knowing its id is said, and it can be asked for again.
-    const why = Failure.is(error) ? error.message : 'the provider could not be asked';
-    return { providerKeyId: null, why };
-  }
-}
-
 async function issue(context: Context, row: Credential, replacement: Replacement) {
   const api = await context.api();
   const { principal, actions } = replacement;
@@ -131,10 +118,11 @@ async function issue(context: Context, row: Credential, replacement: Replacement
       `Nothing is granted yet: claviger grant add ${principal.name} ${credentialName(row)} --action <action>`,
     );
   }
-  const answer = await api.post<{ token: Token; text: string }>(`/v1/principals/${principal.id}/tokens`, {
+  const answer = await api.post<{ token: Token; text: string | null }>(`/v1/principals/${principal.id}/tokens`, {
     credential: row.id,
     note: `in the place of ${credentialName(row)}`,
   });
+  if (answer.text === null) throw new Failure('conflict', 'the token was issued before, and is not shown again');
   return { token: answer.token, text: new Secret(answer.text) };
 }
 

@@ -34,6 +34,15 @@ const list: Command = {
   },
 };
 
+interface KekReport {
+  readonly kek: Kek;
+  readonly isComplete: boolean;
+  readonly rewrapped: number;
+  readonly retired: readonly string[];
+  readonly failed: number;
+  readonly failures: readonly { readonly id: string; readonly code: string }[];
+}
+
 const rotate: Command = {
   name: 'kek rotate',
   about: 'wrap every data key anew under a new key-encryption key; payloads stay as they are',
@@ -52,12 +61,16 @@ const rotate: Command = {
     const api = await context.api();
     const path = input.text('serverKeyFile');
     const body = path === null ? await kekBody(context, input, true) : { keyFilePath: path };
-    const report = await api.post<Readonly<Record<string, unknown>>>('/v1/keks/rotate', body);
+    const report = await api.post<KekReport>('/v1/keks/rotate', body);
     context.note('Change `kek` in the configuration before the server starts again.');
-    const fields = Object.entries(report).map(([name, value]) => {
-      return [name, typeof value === 'object' ? JSON.stringify(value) : String(value)] as const;
-    });
-    return { data: report, text: context.view.fields(fields) };
+    const text = context.view.fields([
+      ['in force', `version ${report.kek.version}, ${report.kek.kind} (${report.kek.id})`],
+      ['wrapped anew', String(report.rewrapped)],
+      ['retired', report.retired.join('\n') || 'none'],
+      ['failed', report.failed === 0 ? 'none' : report.failures.map(({ id, code }) => `${id}: ${code}`).join('\n')],
+    ]);
+    const more = report.isComplete ? '' : '\nIt is not complete: run it again with the same key.';
+    return { data: report, text: `${text}${more}`, brief: report.kek.id, exit: report.isComplete ? 0 : 1 };
   },
 };
 

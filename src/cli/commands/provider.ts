@@ -14,10 +14,12 @@ interface ProviderEntry {
     readonly rotation: string;
     readonly settings: Readonly<Record<string, { required: boolean; about: string }>>;
   }[];
-  readonly actions: readonly (
-    | string
-    | { readonly name: string; readonly effect?: string; readonly method?: string; readonly path?: string }
-  )[];
+  readonly actions: readonly {
+    readonly name: string;
+    readonly effect: string;
+    readonly mints: boolean;
+    readonly parameters: readonly string[];
+  }[];
 }
 
 const list: Command = {
@@ -64,12 +66,15 @@ const actions: Command = {
     const provider = items.find((one) => one.name === input.argument(0));
     if (provider === undefined) throw new Failure('not-found', 'there is no such provider: `claviger provider list`');
     const wanted = input.text('match') ?? '';
-    const found = provider.actions
-      .map((action) => (typeof action === 'string' ? { name: action } : action))
-      .filter((action) => action.name.includes(wanted));
+    const found = provider.actions.filter((action) => action.name.includes(wanted));
     const text = context.view.table(
-      [{ title: 'action' }, { title: 'effect' }, { title: 'request', least: 20 }],
-      found.map((action) => [action.name, action.effect ?? '', `${action.method ?? ''} ${action.path ?? ''}`.trim()]),
+      [{ title: 'action' }, { title: 'effect' }, { title: 'parameters', least: 12 }, { title: 'mints' }],
+      found.map((action) => [
+        action.name,
+        action.effect,
+        action.parameters.join(' ') || '–',
+        action.mints ? 'only by its full name' : '–',
+      ]),
       'It has no such action.',
     );
     return { data: { items: found }, text, brief: found.map((action) => visible(action.name)).join('\n') };

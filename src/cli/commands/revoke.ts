@@ -5,9 +5,10 @@ import { idSegment } from '../api.ts';
 import { follow } from '../await.ts';
 import type { Command, Outcome } from '../command.ts';
 import type { Context } from '../context.ts';
-import { credentialName, type Revocation } from '../rows.ts';
+import { credentialName, type Revocation, type Rotation } from '../rows.ts';
 import { renderSteps, revocationNote, revocationSteps } from '../steps.ts';
 import { visible } from '../text.ts';
+import { watchRotation } from './rotate.ts';
 
 const WAIT_SECONDS = 900;
 
@@ -21,10 +22,12 @@ function line(context: Context, rows: readonly Revocation[]): string {
     .join('  |  ');
 }
 
-/** What the request to revoke answers: one revocation for each version. */
-export function revocationsOf(answer: unknown): readonly Revocation[] {
-  const found = answer as Revocation | { items?: readonly Revocation[] };
-  return 'items' in found && found.items !== undefined ? found.items : [found as Revocation];
+/** What the request to revoke answers: what runs now, or the rotation that replaces first and then revokes. */
+interface Ordered {
+  readonly revocations: readonly Revocation[];
+  readonly rotationId: string | null;
+  /** Open requests that were cut. */
+  readonly cut: number;
 }
 
 function outcome(context: Context, rows: readonly Revocation[]): Outcome {
@@ -95,22 +98,36 @@ const revoke: Command = {
     if (!(await context.confirm(question, input.isOn('yes')))) {
       return { data: { items: [] }, text: 'Nothing was done.', brief: '' };
     }
-    const rows = revocationsOf(
-      await api.post('/v1/revocations', {
-        credential: credential.id,
-        reason,
-        ...(versions.length === 0 ? {} : { versions }),
-        ...(input.text('order') === null ? {} : { order: input.text('order') }),
-        ...(input.text('note') === null ? {} : { note: input.text('note') }),
-      }),
-    );
+    const ordered = await api.post<Ordered>('/v1/revocations', {
+      credential: credential.id,
+      reason,
+      ...(versions.length === 0 ? {} : { versions }),
+      ...(input.text('order') === null ? {} : { order: input.text('order') }),
+      ...(input.text('note') === null ? {} : { note: input.text('note') }),
+    });
+    if (ordered.rotationId !== null) return replacing(context, ordered, { seconds, isWatched: !input.isOff('wait') });
+    const rows = ordered.revocations;
     if (rows.length === 0) throw new Failure('conflict', 'there is no version left to revoke');
-    context.note(`Refused from now on: ${credentialName(credential)}`);
+    context.note(`Refused from now on: ${credentialName(credential)}; ${ordered.cut} open requests were cut.`);
     if (!input.isOff('wait')) return watch(context, rows, seconds);
     const ids = rows.map((row) => row.id).join('\n');
     return { data: { items: rows }, text: `Requested ${ids.replaceAll('\n', ', ')}.`, brief: ids };
   },
 };
+
+/** Replace first: a rotation revokes the old key once nobody uses it any more. */
+async function replacing(
+  context: Context,
+  ordered: Ordered,
+  how: { readonly seconds: number; readonly isWatched: boolean },
+): Promise<Outcome> {
+  const id = idSegment('rotation', ordered.rotationId ?? '');
+  context.note(`It is replaced first, by rotation ${id}.`);
+  if (!how.isWatched) return { data: ordered, text: `Requested ${id}.`, brief: id };
+  const api = await context.api();
+  const { rotation } = await api.get<{ rotation: Rotation }>(`/v1/rotations/${id}`);
+  return watchRotation(context, rotation, how.seconds);
+}
 
 const list: Command = {
   name: 'revocation list',

@@ -42,7 +42,8 @@ function outcome(context: Context, row: Rotation): Outcome {
   return { data: row, text, brief: row.id, exit: end === null || end === 'rotated' ? 0 : 1 };
 }
 
-async function watch(context: Context, row: Rotation, seconds: number): Promise<Outcome> {
+/** Follows a rotation to its end, or for so many seconds. */
+export async function watchRotation(context: Context, row: Rotation, seconds: number): Promise<Outcome> {
   const api = await context.api();
   const last = await follow<Rotation>(context, {
     read: async () => (await api.get<RotationDetail>(`/v1/rotations/${row.id}`)).rotation,
@@ -83,7 +84,7 @@ const rotate: Command = {
     });
     context.note(`Rotation ${row.id} of ${credentialName(credential)}`);
     return !input.isOff('wait')
-      ? watch(context, row, seconds)
+      ? watchRotation(context, row, seconds)
       : { data: row, text: `Requested ${row.id}.`, brief: row.id };
   },
 };
@@ -148,7 +149,8 @@ const show: Command = {
     const api = await context.api();
     const id = idSegment('rotation', input.argument(0));
     const detail = await api.get<RotationDetail>(`/v1/rotations/${id}`);
-    if (input.isOn('follow') && detail.rotation.state.end === null) return watch(context, detail.rotation, 86_400);
+    if (input.isOn('follow') && detail.rotation.state.end === null)
+      return watchRotation(context, detail.rotation, 86_400);
     const { view } = context;
     const row = detail.rotation;
     const fields = view.fields([
@@ -194,7 +196,7 @@ const cancel: Command = {
     const row = await api.post<Rotation>(`/v1/rotations/${id}/cancel`, { reason: input.required('reason') });
     if (input.isOff('wait')) return { data: row, text: `It is being undone: ${row.id}`, brief: row.id };
     const seconds = input.seconds('wait') ?? WAIT_SECONDS;
-    const ended = await watch(context, row, seconds);
+    const ended = await watchRotation(context, row, seconds);
     // Being undone is what was asked for here.
     return (ended.data as Rotation).state.end === 'aborted' ? { ...ended, exit: 0 } : ended;
   },
@@ -211,7 +213,7 @@ const resume: Command = {
     const row = await api.post<Rotation>(`/v1/rotations/${idSegment('rotation', input.argument(0))}/resume`);
     const seconds = input.seconds('wait') ?? WAIT_SECONDS;
     return !input.isOff('wait')
-      ? watch(context, row, seconds)
+      ? watchRotation(context, row, seconds)
       : { data: row, text: `Resumed ${row.id}.`, brief: row.id };
   },
 };

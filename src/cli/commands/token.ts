@@ -11,14 +11,14 @@ const OUT = { flags: '--out <file>', about: 'write the token into this new file 
 
 interface Issued {
   readonly token: Token;
-  /** Absent where the server had answered this request before: a token is shown once. */
-  readonly text?: string;
-  readonly replaces?: string;
+  /** Null where the server had answered this request before: a token is shown once. */
+  readonly text: string | null;
+  readonly replaces?: Token;
 }
 
 async function issuedOutcome(context: Context, input: Input, issued: Issued): Promise<Outcome> {
   const { text, ...rest } = issued;
-  if (typeof text !== 'string' || text === '') {
+  if (text === null) {
     return { data: rest, text: `Token ${issued.token.id} was issued before; its text is not shown again.`, exit: 1 };
   }
   const secret = new Secret(text);

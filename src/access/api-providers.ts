@@ -1,0 +1,71 @@
+// The route that shows what this program knows of providers: kinds with what they need, and the actions that grants may name.
+import { z } from 'zod';
+import { type Route, route } from '../model/route.ts';
+import type { Provider } from '../providers/provider.ts';
+import { parametersOf } from './manage-grants.ts';
+
+const kindSchema = z.object({
+  name: z.string(),
+  title: z.string(),
+  parts: z.array(z.string()),
+  settings: z.record(z.string(), z.object({ required: z.boolean(), about: z.string() })),
+  rotation: z.enum(['overlap', 'grace', 'swap', 'assisted']),
+  activeMax: z.int().nullable(),
+  issuers: z.array(z.string()),
+});
+
+const actionSchema = z.object({
+  name: z.string(),
+  effect: z.enum(['read', 'write', 'delete']),
+  mints: z.boolean(),
+  parameters: z.array(z.string()),
+});
+
+const providerSchema = z.object({
+  name: z.string(),
+  title: z.string(),
+  origin: z.string(),
+  console: z.string(),
+  kinds: z.array(kindSchema),
+  actions: z.array(actionSchema),
+});
+
+export function providerRoutes(providers: () => Iterable<Provider>): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/providers',
+      permission: 'credential:read',
+      summary: 'The providers: kinds of credentials, and actions to grant',
+      tag: 'providers',
+      answers: {
+        200: { about: 'All of them', schema: z.object({ items: z.array(providerSchema), next: z.null() }) },
+      },
+      handler: () => ({ status: 200, body: { items: [...providers()].map(providerView), next: null } }),
+    }),
+  ];
+}
+
+function providerView({ name, title, origin, console: page, kinds, actions }: Provider): object {
+  return {
+    name,
+    title,
+    origin,
+    console: page,
+    kinds: kinds.map((kind) => ({
+      name: kind.name,
+      title: kind.title,
+      parts: kind.parts,
+      settings: kind.settings,
+      rotation: kind.rotation,
+      activeMax: kind.activeMax,
+      issuers: kind.issuers,
+    })),
+    actions: actions.map((action) => ({
+      name: action.name,
+      effect: action.effect,
+      mints: action.mints === true,
+      parameters: parametersOf(action),
+    })),
+  };
+}
