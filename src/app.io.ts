@@ -177,6 +177,7 @@ export async function createApp(
   const dialer: Dialer = createDialer({
     guard: createGuard(createResolver({ clock })),
     connectionsMax: 256,
+    proxy: proxyOf(config.outboundProxy),
     headersTimeoutMs: config.limits.upstreamHeadersSeconds * 1000,
     bodyTimeoutMs: config.limits.upstreamSilenceSeconds * 1000,
   });
@@ -299,6 +300,13 @@ export async function createApp(
     },
   };
   return app;
+}
+
+/** An outbound proxy without credentials of its own: `http://host:port`. */
+function proxyOf(url: string | null): { host: string; port: number; authorization: null } | null {
+  if (url === null) return null;
+  const { hostname, port } = new URL(url);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), authorization: null };
 }
 
 /** KEK rows, in the order of their versions. */

@@ -5,12 +5,14 @@ import path from 'node:path';
 import type { App } from './app.io.ts';
 import type { CredentialRow, VersionRow } from './credentials/credential.ts';
 import type { Probeable } from './credentials/prober.ts';
-import { adoptable, type Candidate, recover, recoveryWaitMs } from './credentials/recovery.ts';
+import { adoptable, type Candidate, type Recovery, recover, recoveryWaitMs } from './credentials/recovery.ts';
 import type { Engines, Report } from './engines.io.ts';
 import { type ControlEvent, nextImage, type RowImage } from './model/change.ts';
-import { allRows, findRow } from './model/desk.ts';
+import { allRows, findRow, getRow } from './model/desk.ts';
+import { Failure } from './model/failure.ts';
 import type { JsonObject } from './model/json.ts';
 import type { SettingRow } from './model/setting.ts';
+import type { RevocationRow } from './revocation/revocation.ts';
 import type { RotationRow } from './rotation/rotation.ts';
 import { openSecondCopy } from './vault/second-copy.io.ts';
 
@@ -20,22 +22,49 @@ const COPIES_MAX = 100_000;
 /** Looks at the candidates before a person is told that none is accepted. */
 const LOOKS_MAX = 5;
 const BETWEEN_LOOKS_MS = 5_000;
+/** Between two looks at what is left to retire; longer each time that nothing could be begun. */
+const RETIRING_LOOK_MS = 500;
+const RETIRING_LOOK_MAX_MS = 60_000;
 
 function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}
+
+/** The value of the setting: `pending` until the recovery is done, then `retiring` until what it replaced is proven dead, then `done`. */
+interface RecoveryState {
+  readonly epoch?: number;
+  readonly state: 'pending' | 'retiring' | 'done';
+  /** UTC milliseconds at which the recovery was done: what was replaced by then is to be retired. */
+  readonly at?: number;
+}
+
+function recoverySetting(app: App): { row: SettingRow; value: RecoveryState } | null {
+  const row = allRows<SettingRow>(app.rows, 'setting').find((one) => one.name === 'recovery');
+  return row === undefined ? null : { row, value: row.value as unknown as RecoveryState };
 }
 
 /** Whether a restore waits for its recovery. */
 export function isRecoveryPending(app: App): SettingRow | null {
-  const setting = allRows<SettingRow>(app.rows, 'setting').find((row) => row.name === 'recovery');
-  if (setting === undefined) return null;
-  return (setting.value as { state?: string }).state === 'pending' ? setting : null;
+  const setting = recoverySetting(app);
+  return setting?.value.state === 'pending' ? setting.row : null;
 }
 
-/** Does nothing where no restore is pending. Throws where the database cannot write: then nothing may be brokered. */
+/**
+ * Recovers where a restore is pending, and goes on retiring what an earlier recovery replaced. Throws where the database cannot write: then
+ * nothing may be brokered.
+ */
 export async function recoverAfterRestore(app: App, engines: Engines, report: Report): Promise<void> {
-  const pending = isRecoveryPending(app);
-  if (pending === null) return;
+  if (isRecoveryPending(app) !== null) await recoverNow(app, engines, report);
+  if (recoverySetting(app)?.value.state === 'retiring') {
+    retireReplaced(app, engines, report).catch((error: unknown) =>
+      report('recovery.retiring-stopped', { why: whyOf(error) }),
+    );
+  }
+}
+
+async function recoverNow(app: App, engines: Engines, report: Report): Promise<void> {
   const propagationMs = Math.max(
     0,
     ...[...app.providers.values()].flatMap((p) => p.kinds.map((kind) => kind.propagationMs)),
@@ -43,24 +72,27 @@ export async function recoverAfterRestore(app: App, engines: Engines, report: Re
   report('recovery.started', { waitMs: recoveryWaitMs({ settleMs: SETTLE_MS, propagationMs }) });
   await pause(recoveryWaitMs({ settleMs: SETTLE_MS, propagationMs }));
   const adopted = await adopt(app);
-  const retire: string[] = [];
-  for (const credential of allRows<CredentialRow>(app.rows, 'credential')) {
-    retire.push(...(await choose(app, engines, credential, report)));
-  }
+  const toRetire = await chooseAll(app, engines, report);
   await endRotations(app);
   const reports = await engines.inventory.run(null, ACTOR);
+  const orphansDeleted = reports.reduce((sum, one) => sum + one.orphansDeleted, 0);
+  await writeState(app, 'recovery.done', 'retiring', { adopted, orphansDeleted, toRetire });
+  report('recovery.done', { adopted, orphansDeleted, toRetire });
+}
+
+async function writeState(app: App, type: string, state: RecoveryState['state'], detail: JsonObject): Promise<void> {
+  const { row, value } = recoverySetting(app)!;
+  const at = state === 'retiring' ? app.clock.now() : (value.at ?? null);
   await write(
     app,
-    'recovery.done',
-    [{ noun: 'setting', row: nextImage<SettingRow>(pending, { value: { state: 'done' } }) }],
-    {
-      adopted,
-      orphansDeleted: reports.reduce((sum, one) => sum + one.orphansDeleted, 0),
-      toRetire: retire.length,
-    },
+    type,
+    [{ noun: 'setting', row: nextImage<SettingRow>(row, { value: { ...value, state, at } }) }],
+    detail,
   );
-  report('recovery.done', { adopted, toRetire: retire.length });
-  void retireAll(app, engines, retire, report);
+}
+
+function whyOf(error: unknown): string {
+  return error instanceof Error ? error.message : '';
 }
 
 async function write(
@@ -103,31 +135,49 @@ async function adopt(app: App): Promise<number> {
   return count;
 }
 
-/** Makes the newest accepted version current. Returns the others that are not proven dead. */
-async function choose(
-  app: App,
-  engines: Engines,
-  credential: CredentialRow,
-  report: Report,
-): Promise<readonly string[]> {
-  const versions = allRows<VersionRow>(app.rows, 'version').filter(
-    (version) => version.credentialId === credential.id && version.state !== 'revoked' && version.state !== 'revoking',
-  );
-  if (versions.length === 0) return [];
-  for (let look = 0; look < LOOKS_MAX; look++) {
+/**
+ * Makes the newest accepted version of each credential current. All are looked at before any is looked at again, so that credentials
+ * without an accepted key keep the others waiting once. Returns how many versions are to be retired.
+ */
+async function chooseAll(app: App, engines: Engines, report: Report): Promise<number> {
+  let undecided = allRows<CredentialRow>(app.rows, 'credential').filter((one) => versionsOf(app, one).length > 0);
+  let toRetire = 0;
+  for (let look = 0; look < LOOKS_MAX && undecided.length > 0; look++) {
     if (look > 0) await pause(BETWEEN_LOOKS_MS);
-    const candidates: Candidate[] = [];
-    for (const version of versions) {
-      const seen = await engines.prober.bracket({ credential, version }, controlFor(app, credential));
-      candidates.push({ versionId: version.id, issuedAt: version.createdAt, verdict: seen.verdict });
+    const left: CredentialRow[] = [];
+    for (const credential of undecided) {
+      const chosen = await choose(app, engines, credential);
+      if (chosen === null) left.push(credential);
+      else toRetire += chosen.retire.length;
     }
-    const { current, retire } = recover(candidates);
-    if (current === null) continue;
-    await makeCurrent(app, credential, versions, current);
-    return retire;
+    undecided = left;
   }
-  report('recovery.none-accepted', { credential: credential.id, versions: versions.length });
-  return [];
+  for (const credential of undecided) {
+    report('recovery.none-accepted', { credential: credential.id, versions: versionsOf(app, credential).length });
+  }
+  return toRetire;
+}
+
+/** The versions that are not proven dead and that no revocation is about: a key that is being revoked must not come back. */
+function versionsOf(app: App, credential: CredentialRow): VersionRow[] {
+  const revoking = new Set(allRows<RevocationRow>(app.rows, 'revocation').map((row) => row.versionId));
+  return allRows<VersionRow>(app.rows, 'version').filter(
+    (version) => version.credentialId === credential.id && version.state !== 'revoked' && !revoking.has(version.id),
+  );
+}
+
+/** Null where no version is accepted. */
+async function choose(app: App, engines: Engines, credential: CredentialRow): Promise<Recovery | null> {
+  const versions = versionsOf(app, credential);
+  const candidates: Candidate[] = [];
+  for (const version of versions) {
+    const seen = await engines.prober.bracket({ credential, version }, controlFor(app, credential));
+    candidates.push({ versionId: version.id, issuedAt: version.createdAt, verdict: seen.verdict });
+  }
+  const chosen = recover(candidates);
+  if (chosen.current === null) return null;
+  await makeCurrent(app, credential, versions, chosen.current);
+  return chosen;
 }
 
 function controlFor(app: App, credential: CredentialRow): Probeable | null {
@@ -155,7 +205,13 @@ async function makeCurrent(
   }
   rows.push({
     noun: 'version',
-    row: nextImage<VersionRow>(chosen, { state: 'current', promotedAt: at, retiredAt: null }),
+    row: nextImage<VersionRow>(chosen, {
+      state: 'current',
+      promotedAt: at,
+      retiredAt: null,
+      revokingAt: null,
+      reason: null,
+    }),
   });
   await write(app, 'recovery.current-chosen', rows, { credential: credential.id });
 }
@@ -169,14 +225,47 @@ async function endRotations(app: App): Promise<void> {
   }
 }
 
-/** One after the other: a credential has one rotation at a time. */
-async function retireAll(app: App, engines: Engines, versionIds: readonly string[], report: Report): Promise<void> {
-  for (const versionId of versionIds) {
-    try {
-      const row = await engines.rotator.retire(versionId, ACTOR);
-      while (findRow<RotationRow>(app.rows, 'rotation', row.id)?.endedAt === null) await pause(500);
-    } catch (error) {
-      report('recovery.not-retired', { version: versionId, why: error instanceof Error ? error.message : '' });
+/** What was replaced by the time of the recovery and is not proven dead, oldest first. */
+function replaced(app: App, by: number): VersionRow[] {
+  return allRows<CredentialRow>(app.rows, 'credential')
+    .filter((credential) => credential.retiredAt === null)
+    .flatMap((credential) => versionsOf(app, credential))
+    .filter((version) => version.state !== 'current' && (version.retiredAt ?? version.createdAt) <= by)
+    .sort((a, b) => a.createdAt - b.createdAt);
+}
+
+/**
+ * Retires what the recovery replaced, one version of a credential after the other, and only beside a current key that is accepted. Other
+ * rotations of the credential come first. A restart goes on with it.
+ */
+async function retireReplaced(app: App, engines: Engines, report: Report): Promise<void> {
+  const by = recoverySetting(app)?.value.at ?? 0;
+  for (let waitMs = RETIRING_LOOK_MS; ; waitMs = Math.min(RETIRING_LOOK_MAX_MS, waitMs * 1.2)) {
+    if (app.vault.isSealed) return;
+    const left = replaced(app, by);
+    if (left.length === 0) break;
+    const rotating = new Set(allRows<RotationRow>(app.rows, 'rotation').map((row) => row.credentialId));
+    for (const version of left) {
+      if (rotating.has(version.credentialId)) continue;
+      rotating.add(version.credentialId);
+      if (await beginRetiring(app, engines, version, report)) waitMs = RETIRING_LOOK_MS;
     }
+    await pause(waitMs);
+  }
+  await writeState(app, 'recovery.retired', 'done', {});
+}
+
+async function beginRetiring(app: App, engines: Engines, version: VersionRow, report: Report): Promise<boolean> {
+  const credential = getRow<CredentialRow>(app.rows, 'credential', version.credentialId);
+  const current = versionsOf(app, credential).find((one) => one.state === 'current');
+  if (current === undefined || (await engines.prober.read({ credential, version: current })).is !== 'alive')
+    return false;
+  try {
+    await engines.rotator.retire(version.id, ACTOR);
+    return true;
+  } catch (error) {
+    // Another rotation came first: this one is for later.
+    if (!Failure.is(error, 'conflict')) report('recovery.not-retired', { version: version.id, why: whyOf(error) });
+    return false;
   }
 }

@@ -79,7 +79,7 @@ export function applyRoutes(room: ApplyRoom): Route[] {
                 op: z.enum(['add', 'change', 'none']),
                 noun,
                 name: z.string(),
-                diff: z.record(z.string(), z.object({ from: z.json(), to: z.json() })),
+                diff: z.record(z.string(), z.object({ from: z.unknown(), to: z.unknown() })),
               }),
             ),
             unmentioned: z.array(z.object({ noun, name: z.string() })),

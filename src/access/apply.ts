@@ -1,7 +1,7 @@
 // `apply`: documents from version control against the rows as they are. Computes what would change, in one pure step, from which one write
 // follows. It never deletes and never revokes; it touches only rows that it manages and new ones; each change is held against the
 // caller's own rights by the very functions that the single routes use. Running it twice changes nothing the second time.
-import type { CredentialRow } from '../credentials/credential.ts';
+import { type CredentialRow, DEFAULT_ROTATION } from '../credentials/credential.ts';
 import {
   changedCredential,
   credentialRow,
@@ -89,7 +89,8 @@ function createDrawing(context: Acting) {
   let worst: 'invalid' | 'conflict' | 'denied' = 'invalid';
 
   function demand(permission: string): void {
-    if (!context.caller.permissions.has(permission)) throw new Failure('denied', `this needs the permission ${permission}`);
+    if (!context.caller.permissions.has(permission))
+      throw new Failure('denied', `this needs the permission ${permission}`);
   }
 
   return {
@@ -125,7 +126,8 @@ function createDrawing(context: Acting) {
       events.push(eventOf(context, `${noun}.${verb}`, [{ noun, row: after }], { by: MANAGED }));
     },
     throwErrors(): void {
-      if (errors.length > 0) throw new Failure(worst, 'the documents cannot be applied: nothing was changed', { errors });
+      if (errors.length > 0)
+        throw new Failure(worst, 'the documents cannot be applied: nothing was changed', { errors });
     },
   };
 }
@@ -162,14 +164,20 @@ function planPrincipals(
       }
       demandManaged(before, 'principal', document.name);
       if (before.kind !== document.kind) throw invalidField('/kind', 'the kind of a principal does not change');
-      const after = sameSet(before.roles, document.roles)
-        ? changedPrincipal(context, before, { owner: document.owner, note: document.note })
-        : changedPrincipal(context, before, document);
+      const after = changedByDocument(context, before, document);
       rows.set(after.name, after);
       drawn.put('principal', after.name, before, after);
     });
   }
   return rows;
+}
+
+/** The row itself where nothing differs: looking needs no authority over the principal. */
+function changedByDocument(context: Acting, before: PrincipalRow, document: NewPrincipal): PrincipalRow {
+  const { roles, owner, note } = document;
+  const isSameRoles = sameSet(before.roles, roles);
+  if (isSameRoles && before.owner === owner && before.note === note) return before;
+  return changedPrincipal(context, before, { owner, note, ...(isSameRoles ? {} : { roles }) });
 }
 
 /** Each change alone may leave an admin where all of them together do not. */
@@ -195,7 +203,12 @@ function planCredentials(
 ): Map<string, CredentialRow> {
   const rows = new Map(allRows<CredentialRow>(context.desk.rows, 'credential').map((row) => [referenceOf(row), row]));
   const seen = new Set<string>();
-  const planned: { before: CredentialRow | null; after: CredentialRow; document: CredentialDocument; pointer: string }[] = [];
+  const planned: {
+    before: CredentialRow | null;
+    after: CredentialRow;
+    document: CredentialDocument;
+    pointer: string;
+  }[] = [];
   for (const [i, document] of documents.entries()) {
     const pointer = `/documents/credentials/${i}`;
     drawn.at(pointer, () => {
@@ -222,7 +235,7 @@ function planCredentials(
           : changedCredential(
               context,
               before,
-              { issuerId: before.issuerId, policy: document.policy, owner: document.owner, note: document.note },
+              { issuerId: before.issuerId, policy: { ...DEFAULT_ROTATION, ...document.policy }, owner: document.owner, note: document.note },
               kinds,
             );
       const last = before === null || row.issuerId === issuerId ? row : withIssuer(before, row, issuerId);
@@ -291,21 +304,23 @@ function planGrants(
       demandGrantable(credential, '/credential');
       const name = `${principal.name} on ${referenceOf(credential)} (${document.name})`;
       demandOnce(seen, name);
-      demandTerms(context, document, actionsOf(credential.provider));
       const managedBy = managedName(document.name);
       const before = allRows<GrantRow>(context.desk.rows, 'grant').find(
-        (row) =>
-          row.principalId === principal.id && row.credentialId === credential.id && row.managedBy === managedBy,
+        (row) => row.principalId === principal.id && row.credentialId === credential.id && row.managedBy === managedBy,
       );
       const { actions, parameters, networks, rate, note } = document;
       const terms = { actions, parameters, networks, rate, note };
+      if (before !== undefined && canonicalJson(terms as Json) === canonicalJson(termsOf(before) as Json)) {
+        drawn.put('grant', name, before, before);
+        return;
+      }
+      demandTerms(context, terms, actionsOf(credential.provider));
       if (before === undefined) {
         const ids = { principalId: principal.id, credentialId: credential.id, expiresAt: null };
         drawn.put('grant', name, null, grantRow(context, { ...terms, ...ids }, managedBy));
         return;
       }
-      const isSame = canonicalJson(terms as Json) === canonicalJson(termsOf(before) as Json);
-      drawn.put('grant', name, before, isSame ? before : nextImage(before, terms));
+      drawn.put('grant', name, before, nextImage(before, terms));
     });
   }
 }

@@ -36,7 +36,7 @@ const OUTCOMES_EVERY_MS = 250;
 const REFUSALS_EVERY_MS = 60_000;
 /** Distinct reason-source pairs that are told apart within a minute; further sources are counted as `others`. */
 const SOURCES_MAX = 500;
-/** Outcomes that wait while the database cannot write. Beyond, the oldest are lost: their uses stay `unknown`. */
+/** Outcomes that wait while the database cannot write. Beyond, further ones are lost: their uses stay `unknown`. */
 const OUTCOMES_WAITING_MAX = 100_000;
 
 export function createGuardian(options: {
@@ -98,7 +98,8 @@ export function createGuardian(options: {
     },
     outcome(outcome) {
       outcomes.push(outcome);
-      if (outcomes.length >= OUTCOMES_MAX) flushOutcomes();
+      // Equal, not more: what was put back because nothing can be written is offered again by the timer, not by every use.
+      if (outcomes.length === OUTCOMES_MAX) flushOutcomes();
     },
     flush() {
       flushOutcomes();

@@ -119,18 +119,14 @@ test('outcomes that the writer refuses are kept and written later, each once', (
 test('outcomes that wait are bounded while nothing can be written', () => {
   const { guardian, ofKind, writer } = setUp();
   writer.isRefusing = true;
-  for (let i = 0; i < 101; i++) {
-    for (let j = 0; j < 999; j++) guardian.outcome(outcome(i * 999 + j));
+  for (let i = 0; i < 13; i++) {
+    for (let j = 0; j < 10_000; j++) guardian.outcome(outcome(i * 10_000 + j));
     guardian.flush();
-  }
-  for (let i = 0; i < 20_000; i += 1) {
-    guardian.outcome(outcome(200_000 + i));
-    if (i % 999 === 0) guardian.flush();
   }
   writer.isRefusing = false;
   guardian.flush();
   const count = ofKind('outcomes').reduce((sum, entry) => sum + (entry['of'] as unknown[]).length, 0);
-  assert(count >= 100_000 && count <= 102_000, `${count} were kept`);
+  assert(count >= 100_000 && count <= 111_000, `${count} were kept`);
   guardian.stop();
 });
 

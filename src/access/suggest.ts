@@ -2,9 +2,9 @@
 // principal on a credential into the set of their actions and, where few different values of a parameter were seen on every one of
 // them, into constraints; then decides every use again under the proposal, with the same authorize that the broker calls. Pure.
 import type { UtcMs } from '../model/clock.ts';
+import { matchAction } from './action.ts';
 import { authorize, compileGrant, covers } from './authorize.ts';
 import type { LiveCatalogue } from './policy.ts';
-import { matchAction } from './action.ts';
 import type { GrantRow } from './principal.ts';
 
 /** What is read of the leaf of a use. */

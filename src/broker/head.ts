@@ -36,6 +36,7 @@ export const ALLOWED_METHODS: string = [...METHODS].join(', ');
 export interface HeadFacts {
   readonly hasBody: boolean;
   readonly userAgent: string;
+  readonly contentType: string;
   /** Headers that end here, lower case: those that Connection names, and lookalikes of framing fields. Null: none. */
   readonly named: ReadonlySet<string> | null;
 }
@@ -79,6 +80,7 @@ export function inspectHead(head: Head): Inspected {
   let framings = 0;
   let hasBody = false;
   let userAgent = '';
+  let contentType = '';
   let named: Set<string> | null = null;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!;
@@ -116,6 +118,9 @@ export function inspectHead(head: Head): Inspected {
         if (value.toLowerCase() !== 'chunked') return bad(501, 'transfer-encoding');
         hasBody = true;
         break;
+      case 12:
+        if (name.toLowerCase() === 'content-type') contentType = value;
+        break;
       case 13:
       case 22:
         if (isOverride(name)) return bad(400, 'method-override');
@@ -126,7 +131,7 @@ export function inspectHead(head: Head): Inspected {
   }
   if (hosts > 1 || (hosts === 0 && head.httpVersion === '1.1')) return bad(400, 'host');
   if (framings > 1) return bad(400, 'framing');
-  return { problem: null, facts: { hasBody, userAgent, named } };
+  return { problem: null, facts: { hasBody, userAgent, contentType, named } };
 }
 
 /** `Transfer_Encoding` is no framing to us, but gateways that make variables of field names (RFC 3875 section 4.1.18) read one. */

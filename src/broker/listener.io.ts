@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import { storableUserAgent, type UseFacts } from '../access/leaf.ts';
 import type { LiveCredential } from '../access/policy.ts';
+import { createConnections, endRaw, endWith } from './connection.io.ts';
 import { Exchange, type ExchangeContext } from './exchange.io.ts';
 import { ALLOWED_METHODS, hasForbiddenTrailer, inspectHead, isServerWide, originForm } from './head.ts';
 import { type Forward, type Identity, plan, type Refusal, type Snapshot } from './plan.ts';
@@ -59,44 +60,7 @@ export function createBroker(options: BrokerOptions): Broker {
       if (inFlight === 0) drained?.();
     },
   };
-  /** The answer to what was last asked on a connection. Node puts the answers of one connection in order; nothing else may overtake them. */
-  const lastAnswers = new WeakMap<Socket, ServerResponse>();
-  /** Connections on which nothing more is understood. */
-  const broken = new WeakSet<Socket>();
-
-  /** Runs when all that was asked on the connection before is answered; never where the connection ends with that. */
-  function afterAnswers(socket: Socket, run: () => void): void {
-    const runIfOpen = () => {
-      if (socket.writable) run();
-    };
-    const answer = lastAnswers.get(socket);
-    if (answer === undefined || answer.closed) runIfOpen();
-    else answer.once('close', runIfOpen);
-  }
-
-  /**
-   * One request of a connection at a time: RFC 9112 section 9.3.2 allows more only where all are safe. And a request that waits is not
-   * begun when what came behind it was malformed: on such a connection nobody can say where a request begins.
-   */
-  function take(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request;
-    const before = lastAnswers.get(socket);
-    lastAnswers.set(socket, response);
-    if (before === undefined || before.closed) {
-      handle(request, response, false);
-      return;
-    }
-    before.once('close', () => {
-      if (!socket.writable) return;
-      if (!broken.has(socket)) handle(request, response, false);
-      else refuseUnread(response, 400, 'bad-request');
-    });
-  }
-
-  function refuseUnread(response: ServerResponse, status: number, reason: string): void {
-    response.setHeader('connection', 'close');
-    answer(response, { status, reason, retryAfterMs: 0 }, '0');
-  }
+  const connections = createConnections((request, response) => handle(request, response, false));
 
   function handle(request: IncomingMessage, response: ServerResponse, upgrade: boolean): void {
     const at = options.now();
@@ -134,13 +98,13 @@ export function createBroker(options: BrokerOptions): Broker {
     const { hasBody } = made.facts;
     if (needsEditing && hasBody) void edit(made, facts, request, response);
     else if (hasBody && request.headers['transfer-encoding'] !== undefined) {
-      // A turn later the parser has read all that came with the head: what is malformed there never reaches the provider.
-      process.nextTick(() => beginChunked(made, facts, request, response));
+      // By then the parser has read all that came with the head: what is malformed there never reaches the provider.
+      setImmediate(() => beginChunked(made, facts, request, response));
     } else begin(made, facts, request, response, hasBody ? STREAM : NONE);
   }
 
   function beginChunked(made: Forward, facts: UseFacts, request: IncomingMessage, response: ServerResponse): void {
-    if (response.closed || (broken.has(request.socket) && !request.complete)) return;
+    if (response.closed || connections.isCutShort(request, request.socket)) return;
     if (request.complete && hasForbiddenTrailer(request.rawTrailers)) {
       refuse({ ...refusalOf(made), status: 400, reason: 'trailer' }, request, response, facts);
     } else begin(made, facts, request, response, STREAM);
@@ -252,14 +216,14 @@ export function createBroker(options: BrokerOptions): Broker {
   };
   const server =
     options.tls === null
-      ? http.createServer(serverOptions, take)
-      : https.createServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, take);
+      ? http.createServer(serverOptions, connections.take)
+      : https.createServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, connections.take);
   // One more than the head allows, so that too many are seen and not cut off silently.
   server.maxHeadersCount = 128;
   server.maxConnections = limits.connectionsMax;
   server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
     socket.on('error', () => socket.destroy());
-    afterAnswers(socket, () => {
+    connections.afterAnswers(socket, () => {
       const response = new http.ServerResponse(request);
       response.shouldKeepAlive = false;
       response.assignSocket(socket);
@@ -270,31 +234,19 @@ export function createBroker(options: BrokerOptions): Broker {
   server.on('connect', (request: IncomingMessage, socket: Socket) => {
     guardian.stranger('connect', request.socket.remoteAddress ?? '');
     socket.on('error', () => socket.destroy());
-    afterAnswers(socket, () => endRaw(socket, 405, 'method'));
+    connections.afterAnswers(socket, () => endRaw(socket, 405, 'method'));
   });
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-    lastAnswers.set(request.socket, response);
     guardian.stranger('expectation', request.socket.remoteAddress ?? '');
-    refuseUnread(response, 417, 'expectation');
+    endWith(response, 417, 'expectation');
   });
   server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
-    if (socket.destroyed || !socket.writable || broken.has(socket)) return;
+    if (socket.destroyed || !socket.writable) return;
     // What comes after a request that asked to close is not looked at (RFC 9112 section 9.6).
     if (error.code === 'HPE_CLOSED_CONNECTION') return;
-    broken.add(socket);
     const [status, reason] = CLIENT_ERRORS[error.code ?? ''] ?? [400, 'bad-request'];
     guardian.stranger(reason, socket.remoteAddress ?? '');
-    const open = lastAnswers.get(socket);
-    if (open === undefined || open.closed || open.req.complete) {
-      afterAnswers(socket, () => endRaw(socket, status, reason));
-    } else if (open.writableEnded) {
-      afterAnswers(socket, () => socket.destroySoon());
-    } else if (open.headersSent || open.socket === null) {
-      // The content of the last request is malformed, and its answer has begun or an earlier one is due: nothing can be said.
-      socket.destroy();
-    } else {
-      endRaw(socket, status, reason);
-    }
+    connections.spoil(socket, status, reason);
   });
 
   return {
@@ -402,14 +354,4 @@ function answerServerWide(request: IncomingMessage, response: ServerResponse): v
   response.setHeader('allow', ALLOWED_METHODS);
   response.statusCode = 204;
   response.end();
-}
-
-/** Answers on a connection whose request could not be parsed, and closes it, whether or not the other side does. */
-function endRaw(socket: Socket, status: number, reason: string): void {
-  const { headers, body } = problemAnswer(status, reason, 0, '0');
-  let text = `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nconnection: close\r\n`;
-  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  socket.on('error', () => socket.destroy());
-  socket.write(`${text}\r\n${body}`);
-  socket.destroySoon();
 }

@@ -15,6 +15,7 @@ const STAR = 0x2a;
 
 /** Length of the longest proper prefix of `pattern` that is a suffix of `chunk`. */
 function overlap(chunk: Buffer, pattern: Uint8Array): number {
+  if (pattern.length === 0) return 0;
   const first = pattern[0]!;
   let at = Math.max(0, chunk.length - pattern.length + 1);
   for (;;) {
@@ -32,6 +33,7 @@ function overlap(chunk: Buffer, pattern: Uint8Array): number {
 export function blot(buffer: Buffer, patterns: readonly Uint8Array[]): number {
   let found = 0;
   for (const pattern of patterns) {
+    if (pattern.length === 0) continue;
     for (let at = buffer.indexOf(pattern); at >= 0; at = buffer.indexOf(pattern, at + pattern.length)) {
       buffer.fill(STAR, at, at + pattern.length);
       found++;

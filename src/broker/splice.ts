@@ -23,7 +23,8 @@ class Duplicate extends Error {}
 
 const DEPTH_MAX = 64;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+/** A piece of a string's inside. Bounded: one expression for all of it would need a stack as deep as the string is long. */
+const INSIDE = /(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})){1,65536}/y;
 const SPACE = /[ \t\n\r]*/y;
 
 function skip(scan: Scan): void {
@@ -40,6 +41,15 @@ function take(scan: Scan, pattern: RegExp): string {
   return match[0];
 }
 
+/** Reads a string and gives its text, quotes and escapes included. */
+function string(scan: Scan): string {
+  const from = scan.at;
+  take(scan, /"/y);
+  while (scan.text[scan.at] !== '"') take(scan, INSIDE);
+  scan.at++;
+  return scan.text.slice(from, scan.at);
+}
+
 /** Walks one value; `depth` is how many segments of the pointer have matched, or -1 beside the path. */
 function value(scan: Scan, depth: number, level: number): void {
   if (level > DEPTH_MAX) throw new NotJson();
@@ -48,7 +58,7 @@ function value(scan: Scan, depth: number, level: number): void {
   const first = scan.text[scan.at];
   if (first === '{') members(scan, depth, level);
   else if (first === '[') items(scan, depth, level);
-  else if (first === '"') take(scan, STRING);
+  else if (first === '"') string(scan);
   else if (first === 't' || first === 'f' || first === 'n') take(scan, /true|false|null/y);
   else take(scan, NUMBER);
   if (depth === scan.path.length) scan.hit = { from, to: scan.at };
@@ -68,7 +78,7 @@ function members(scan: Scan, depth: number, level: number): void {
   }
   for (;;) {
     skip(scan);
-    const key = JSON.parse(take(scan, STRING)) as string;
+    const key = JSON.parse(string(scan)) as string;
     if (keys?.has(key)) throw new Duplicate();
     keys?.add(key);
     skip(scan);
@@ -99,6 +109,7 @@ function items(scan: Scan, depth: number, level: number): void {
  * pointer leads nowhere. `before` is the JSON text that stood there.
  */
 export function splice(text: string, pointer: string, json: string): Spliced {
+  if (pointer !== '' && !pointer.startsWith('/')) return { is: 'body-pointer' };
   const path = pointer
     .split('/')
     .slice(1)

@@ -43,6 +43,8 @@ export interface Api {
   /** Changes a row that was read as version `rowVersion`. Throws `conflict` where it is another one by now. */
   patch<T>(path: string, body: unknown, rowVersion: number): Promise<T>;
   list<T>(path: string, query?: Readonly<Record<string, string | null>>, limit?: number): Promise<Listed<T>>;
+  /** A list that has one page and takes no query. */
+  whole<T>(path: string): Promise<T[]>;
   /** A credential by its id, `name`, `provider/name` or `environment/provider/name`. */
   credential(reference: string): Promise<Credential>;
   principal(reference: string): Promise<Principal>;
@@ -80,6 +82,9 @@ export function createApi(send: Send): Api {
       return (await send({ method: 'PATCH', path, body, headers: { 'if-match': `"${rowVersion}"` } })).json as T;
     },
     list,
+    async whole<T>(path: string) {
+      return pageOf<T>((await send({ method: 'GET', path })).json).items;
+    },
     async credential(reference) {
       if (isId('credential', reference)) {
         const { credential } = await api.get<{ credential: Credential }>(`/v1/credentials/${reference}`);

@@ -62,5 +62,5 @@ export function renderReport(report: ErrorReport, paint: Paint): string {
 
 /** One JSON value for programs, on standard error: standard output holds results alone. */
 export function reportJson(report: ErrorReport): string {
-  return `${jsonText({ error: report }, undefined)}\n`;
+  return `${jsonText({ error: report }, 0)}\n`;
 }

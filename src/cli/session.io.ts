@@ -104,7 +104,7 @@ export function openSession(machine: Machine, globals: Globals): Session {
     },
     emit(text, data) {
       settle();
-      stdout.write(globals.isJson ? `${jsonText(data, undefined)}\n` : `${text}\n`);
+      stdout.write(globals.isJson ? `${jsonText(data, 0)}\n` : `${text}\n`);
     },
     progress(text) {
       if (isSilent) return;

@@ -74,7 +74,7 @@ export function pad(text: string, columns: number): string {
 }
 
 /** JSON for people and programs: escapes, losslessly, what JSON itself lets through and a terminal would obey. */
-export function jsonText(value: unknown, indent: number | undefined = 2): string {
+export function jsonText(value: unknown, indent = 2): string {
   const text = JSON.stringify(value, null, indent) ?? 'null';
   return text.replace(HIDDEN, (character) => {
     if (character === '\n') return character;

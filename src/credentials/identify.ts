@@ -25,10 +25,15 @@ export interface Identified {
   readonly rounds: number;
 }
 
-const ROUNDS_MAX = 8;
-/** Rounds that must agree. Without control intervals one more, since nothing else tells a busy key of somebody else's apart. */
-const AGREEING = 3;
-const AGREEING_ALONE = 4;
+const ROUNDS_MAX = 10;
+/**
+ * Rounds in a row that must agree. Each with a control interval lets a foreign key through with a chance of at most a quarter, and
+ * only at a provider that shows our own uses late. Without control intervals it takes one more.
+ */
+const AGREEING = 4;
+const AGREEING_ALONE = 5;
+/** Rounds in which nothing moved: a provider that does not show each use at once tells nothing. */
+const SILENT_MAX = 1;
 /** Providers whose times are whole seconds show no second use within one. */
 const COARSE_MS = 1_100;
 const FINE_MS = 20;
@@ -38,25 +43,29 @@ export async function identifyKey(tools: IdentifyTools, facts: IdentifyFacts): P
   const needed = facts.isOwnList ? AGREEING_ALONE : AGREEING;
   let candidates: ReadonlySet<string> | null = null;
   let agreed = 0;
+  let silent = 0;
   for (let rounds = 1; rounds <= ROUNDS_MAX; rounds++) {
     const found = await lookOnce(tools, facts);
     if (typeof found === 'string') return { providerKeyId: null, why: found, rounds };
-    if (found.moved.size > 0) {
+    if (found.moved.size === 0) {
+      if (++silent > SILENT_MAX) {
+        return { providerKeyId: null, why: 'the provider’s list does not show each use of this key', rounds };
+      }
+      candidates = null;
+      agreed = 0;
+    } else {
       const before: ReadonlySet<string> = candidates ?? found.moved;
       candidates = new Set([...found.moved].filter((id) => before.has(id)));
       agreed++;
       const [only, ...others] = [...candidates];
-      if (only !== undefined && others.length === 0 && agreed >= needed) {
+      if (only === undefined) return { providerKeyId: null, why: 'no entry moved with every use of the key', rounds };
+      if (others.length === 0 && agreed >= needed) {
         return { providerKeyId: only, why: `its last use moved with each of ${agreed} uses, and no other did`, rounds };
       }
-      if (only === undefined) return { providerKeyId: null, why: 'no entry moved with every use of the key', rounds };
     }
     await tools.wait(found.isCoarse ? COARSE_MS : FINE_MS);
   }
-  const why =
-    candidates === null
-      ? 'the provider’s list shows no use of this key'
-      : `${candidates.size} keys were used each time: try again when there is less traffic`;
+  const why = `${candidates?.size ?? 0} keys were used each time: try again when there is less traffic`;
   return { providerKeyId: null, why, rounds: ROUNDS_MAX };
 }
 
@@ -71,8 +80,8 @@ async function lookOnce(tools: IdentifyTools, facts: IdentifyFacts): Promise<Loo
   let before = keysOf(await tools.list());
   if (typeof before === 'string') return before;
   const isCoarse = before.every((key) => (key.lastUsedAt ?? 0) % 1_000 === 0);
+  await tools.wait(isCoarse ? COARSE_MS : FINE_MS);
   if (!facts.isOwnList) {
-    await tools.wait(isCoarse ? COARSE_MS : FINE_MS);
     const idle = keysOf(await tools.list());
     if (typeof idle === 'string') return idle;
     for (const id of movedBetween(before, idle)) noise.add(id);

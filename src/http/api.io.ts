@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto';
 import type https from 'node:https';
 import { parseNetworks } from '../model/address.ts';
+import { type BrakeLimits, createBrake, DEFAULT_BRAKE } from './brake.ts';
 import { createIdempotency, DEFAULT_IDEMPOTENCY } from './idempotency.ts';
 import type { AppParts } from './parts.io.ts';
 import { apiRoutes, type RoomsInput, sha256 } from './rooms.io.ts';
@@ -10,6 +11,7 @@ import { type ApiLimits, type ApiOptions, type ApiServer, createApiServer, DEFAU
 export interface ApiInput extends RoomsInput {
   readonly tls: https.ServerOptions | null;
   readonly limits?: ApiLimits;
+  readonly brake?: BrakeLimits;
   /** Told of every internal error. */
   readonly report: ApiOptions['report'];
   readonly checkAnswers?: boolean;
@@ -45,6 +47,7 @@ export async function createApi(input: ApiInput): Promise<ApiServer> {
     boot: app.database.fence,
     tls: input.tls,
     limits: input.limits ?? DEFAULT_API_LIMITS,
+    brake: createBrake(input.brake ?? DEFAULT_BRAKE),
     report: input.report,
     checkAnswers: input.checkAnswers ?? false,
   });

@@ -12,9 +12,16 @@ import { type Context, createTurns, eventOf, invalidField } from '../model/route
 import { revealSecret, Secret } from '../model/secret.ts';
 import type { KekMaterial, KekReport } from '../vault/api.ts';
 import { cipher } from '../vault/cipher.io.ts';
-import { decodeKeyFile, decodePassphrase, type KekHolding, type KekRow, newArgon2idParams, newKek } from '../vault/kek.ts';
-import { ARGON2ID_DEFAULTS } from '../vault/kek.ts';
 import { deriveKek, type KekSource, loadKek, readKeyFile } from '../vault/kek.io.ts';
+import {
+  ARGON2ID_DEFAULTS,
+  decodeKeyFile,
+  decodePassphrase,
+  type KekHolding,
+  type KekRow,
+  newArgon2idParams,
+  newKek,
+} from '../vault/kek.ts';
 import { rotateKek } from '../vault/rewrap.io.ts';
 import { openSecondCopy } from '../vault/second-copy.io.ts';
 import { passesCheck } from '../vault/wrap.ts';
@@ -131,8 +138,14 @@ export function createKeks(options: KekOptions): Keks {
     return { row: made.row, check: made.check, key };
   }
 
-  function fileKey(name: string): Promise<Secret> {
-    return readKeyFile({ path: name, dataDirectory: app.config.dataDirectory });
+  async function fileKey(name: string): Promise<Secret> {
+    try {
+      return await readKeyFile({ path: name, dataDirectory: app.config.dataDirectory });
+    } catch (error) {
+      // Whether there is such a file on the server is not for the caller to learn from the answer.
+      if (Failure.is(error)) throw invalidField('/keyFilePath', 'this is not a key file that can be used');
+      throw error;
+    }
   }
 
   async function newKey(material: KekMaterial, params: KekRow['params']): Promise<Secret> {
@@ -188,8 +201,12 @@ export function createKeks(options: KekOptions): Keks {
     const version = findRow<VersionRow>(app.rows, 'version', id);
     if (version !== null && version.envelopeDigest !== oldDigest) return false;
     const envelopeDigest = cipher.sha256(bytes).toHex();
-    const images: RowImage[] = version === null ? [] : [{ noun: 'version', row: nextImage(version, { envelopeDigest }) }];
-    const event: ControlEvent = eventOf(context, 'envelope.rewrapped', images, { envelope: id, digest: envelopeDigest });
+    const images: RowImage[] =
+      version === null ? [] : [{ noun: 'version', row: nextImage(version, { envelopeDigest }) }];
+    const event: ControlEvent = eventOf(context, 'envelope.rewrapped', images, {
+      envelope: id,
+      digest: envelopeDigest,
+    });
     try {
       await context.desk.write({ events: [event], blobs: [{ kind: 'envelope', id, value: bytes }] });
       return true;

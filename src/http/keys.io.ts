@@ -78,11 +78,13 @@ export function identifyTools(
   version: VersionRow,
 ): { tools: IdentifyTools; isOwnList: boolean } {
   const { kind } = app.kindOf(credential);
-  const issuer = credential.issuerId === null ? null : findRow<CredentialRow>(app.rows, 'credential', credential.issuerId);
+  const issuer =
+    credential.issuerId === null ? null : findRow<CredentialRow>(app.rows, 'credential', credential.issuerId);
   const issuing = allRows<VersionRow>(app.rows, 'version').find(
     (row) => row.credentialId === issuer?.id && row.state === 'current',
   );
-  const lister = issuer !== null && issuing !== undefined ? { row: issuer, version: issuing } : { row: credential, version };
+  const lister =
+    issuer !== null && issuing !== undefined ? { row: issuer, version: issuing } : { row: credential, version };
 
   async function list(): Promise<ListOutcome | null> {
     if (kind.list === null) throw new Failure('conflict', 'this provider cannot list its keys');

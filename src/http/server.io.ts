@@ -15,7 +15,7 @@ import type { Desk } from '../model/desk.ts';
 import { assert } from '../model/failure.ts';
 import type { Answer, Caller, Route } from '../model/route.ts';
 import { BODY_BYTES_MAX, parseBody } from './body.ts';
-import { type Brake, createBrake, DEFAULT_BRAKE } from './brake.ts';
+import type { Brake } from './brake.ts';
 import { identify, sourceOf } from './caller.ts';
 import { checkedAnswer } from './checked.ts';
 import type { Idempotency } from './idempotency.ts';
@@ -60,7 +60,7 @@ export interface ApiOptions {
     error: unknown,
     about: { readonly method: string; readonly path: string; readonly request: string },
   ) => void;
-  readonly brake?: Brake;
+  readonly brake: Brake;
   /** Tests: an answer that its schema does not describe becomes an internal error. */
   readonly checkAnswers?: boolean;
 }
@@ -83,9 +83,8 @@ interface Known {
 const METHODS_OF_A_SERVER = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT';
 
 export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
-  const { limits } = options;
+  const { brake, limits } = options;
   const paths = createPaths(options.routes);
-  const brake = options.brake ?? createBrake(DEFAULT_BRAKE);
   const known = new WeakMap<FastifyRequest, Known>();
   const routeAt = new Map(options.routes.map((route) => [`${route.method} ${mountPath(route.path)}`, route]));
   let stopping = false;

@@ -199,7 +199,9 @@ function certificateRoutes({ records }: RevocationRoom): Route[] {
       async handler({ type }, { params: { id } }) {
         const row = await records.find<CertificateRow>('certificate', id);
         if (row === null) throw new Failure('not-found', 'there is no such certificate');
-        return type === 'text/plain' ? { status: 200, body: row.note, etag: row.rowVersion } : rowAnswer(row, rowView(row));
+        return type === 'text/plain'
+          ? { status: 200, body: row.note, etag: row.rowVersion }
+          : rowAnswer(row, rowView(row));
       },
     }),
   ];

@@ -60,7 +60,7 @@ export interface HouseOptions {
   readonly sealed?: boolean;
   /** A second failure domain beside the data. */
   readonly secondCopy?: boolean;
-  readonly api?: Partial<Pick<ApiInput, 'limits'>>;
+  readonly api?: Partial<Pick<ApiInput, 'limits' | 'brake'>>;
   readonly trustedProxies?: readonly string[];
 }
 
@@ -110,6 +110,8 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
     app,
     engines,
     version: VERSION,
+    kekSource: () => Promise.resolve({ kind: 'key-file', path: kekPath }),
+    secondCopyDirectory: config.secondCopy?.directory ?? null,
     tls: null,
     report: (error) => errors.push(error),
     checkAnswers: true,

@@ -1,6 +1,6 @@
 // `npm run demo`: the main job, in under a minute, on loopback. A Neon twin stands for the provider; everything else is the real thing:
 // the server, the command line, the provider's official client, which knows nothing of Claviger.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -20,26 +20,46 @@ const home = mkdtempSync(path.join(os.tmpdir(), 'claviger-demo-'));
 const main = path.resolve(import.meta.dirname, '../../src/main.ts');
 const children: ChildProcess[] = [];
 
+interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The twin lives in this process: nothing may block it. */
+function run(args: readonly string[], live: boolean): Promise<Ran> {
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: home,
+    env: environment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  const lines = (stream: NodeJS.ReadableStream) => createInterface({ input: stream });
+  lines(child.stdout).on('line', (line) => {
+    stdout += `${line}\n`;
+    if (live) say(`  ${line}`);
+  });
+  lines(child.stderr).on('line', (line) => {
+    stderr += `${line}\n`;
+    if (live) say(`  ${line}`);
+  });
+  return new Promise((resolve) => child.once('close', (status) => resolve({ status, stdout, stderr })));
+}
+
 /** Runs one command as a person would, and shows it. */
-function claviger(...args: string[]): string {
+async function claviger(...args: string[]): Promise<void> {
   say(`${dim('$')} ${bold(`claviger ${args.map(quoted).join(' ')}`)}`);
-  const result = spawnSync(process.execPath, [main, ...args], { cwd: home, encoding: 'utf8', env: environment() });
-  const text = `${result.stdout}${result.status === 0 ? '' : result.stderr}`.trimEnd();
-  if (text !== '') say(text.replaceAll(/^/gm, '  '));
-  if (result.status !== 0) throw new Error(`claviger ${args[0]} ended with ${result.status}`);
+  const { status } = await run(args, true);
+  if (status !== 0) throw new Error(`claviger ${args[0]} ended with ${status}`);
   say();
-  return result.stdout;
 }
 
 /** Asks quietly, for what the demo itself needs to know. */
-function ask<T>(...args: string[]): T {
-  const result = spawnSync(process.execPath, [main, ...args, '--json'], {
-    cwd: home,
-    encoding: 'utf8',
-    env: environment(),
-  });
-  if (result.status !== 0) throw new Error(`claviger ${args.join(' ')}: ${result.stderr}`);
-  return JSON.parse(result.stdout) as T;
+async function ask<T>(...args: string[]): Promise<T> {
+  const { status, stdout, stderr } = await run([...args, '--json'], false);
+  if (status !== 0) throw new Error(`claviger ${args.join(' ')}: ${stdout}${stderr}`);
+  return JSON.parse(stdout) as T;
 }
 
 function environment(): NodeJS.ProcessEnv {
@@ -129,11 +149,11 @@ const status = (id: string) => (twin.control.keys().find((key) => key.id === id)
 
 try {
   step('an installation: a data directory, a key-encryption key, an admin');
-  claviger('init', '--yes');
+  await claviger('init', '--yes');
   const server = await serve();
 
   step('the key that mints keys is stored apart, and never lent');
-  claviger(
+  await claviger(
     'credential',
     'add',
     'neon-admin',
@@ -148,36 +168,36 @@ try {
   );
 
   step('the application’s key moves from its .env into Claviger; a token takes its place');
-  claviger('principal', 'add', 'shop', '--kind', 'service');
-  const imported = ask<{ env: string[]; credential: { id: string } }>(
+  await claviger('principal', 'add', 'shop', '--kind', 'service');
+  const imported = await ask<{ env: string[]; credential: { id: string } }>(
     ...['credential', 'import', 'shop', '--from-env-file', '.env', '--name', 'NEON_API_KEY', '--provider', 'neon'],
     ...[
       '--kind',
       'organization-key',
       '--issuer',
       'neon-admin',
-      '--setting',
+      '--set',
       `orgId=${seeds.orgId}`,
-      '--quiet-time',
+      '--quiet-for',
       '2s',
     ],
-    ...['--replace-with-token', 'shop', '--action', '*:read', 'branch.*'],
+    ...['--replace-with-token', 'shop', '--action', '*:read', '--action', 'branch.*'],
   );
-  claviger('credential', 'show', 'shop');
+  await claviger('credential', 'show', 'shop');
   const token = imported.env.find((line) => line.startsWith('NEON_API_KEY='))!.slice('NEON_API_KEY='.length);
   const client = startClient(token);
   say(`  the application runs (process ${client.child.pid}), unchanged but for two lines of its .env\n`);
   await pause(2_500);
 
   step('what it was given, and what it uses');
-  claviger('grant', 'suggest', 'shop', '--since', '1h');
-  const [wide] = ask<{ items: { id: string }[] }>('grant', 'list', '--credential', 'shop').items;
-  claviger('grant', 'add', 'shop', 'shop', '--action', 'project.list', '--note', 'what it was seen to use');
-  claviger('grant', 'revoke', wide!.id);
+  await claviger('grant', 'suggest', 'shop', '--since', '1h');
+  const [wide] = (await ask<{ items: { id: string }[] }>('grant', 'list', '--credential', 'shop')).items;
+  await claviger('grant', 'add', 'shop', 'shop', '--action', 'project.list', '--note', 'what it was seen to use');
+  await claviger('grant', 'revoke', wide!.id);
 
   step('rotation under load: nobody notices');
   const before = client.seen();
-  claviger('rotate', 'shop');
+  await claviger('rotate', 'shop');
   await pause(1_200);
   const after = client.seen();
   say(
@@ -186,17 +206,17 @@ try {
   say(`  the old key at the provider: ${status(leaked.id)}\n`);
 
   step('compromise: revoked first, proven dead');
-  claviger('revoke', 'shop', '--reason', 'compromised', '--yes');
+  await claviger('revoke', 'shop', '--reason', 'compromised', '--yes');
   await pause(1_200);
   say(`  the application is refused by the broker: ${client.seen().lastFailure}\n`);
-  const certificates = ask<{ items: { id: string }[] }>('certificate', 'list', '--credential', 'shop').items;
-  claviger('certificate', 'show', certificates[0]!.id);
+  const certificates = (await ask<{ items: { id: string }[] }>('certificate', 'list', '--credential', 'shop')).items;
+  await claviger('certificate', 'show', certificates[0]!.id);
 
   step('offline: the ledger is verified, and every use is decided again');
   await ended(client.child);
   await ended(server);
-  claviger('audit', 'verify');
-  claviger('audit', 'replay');
+  await claviger('audit', 'verify');
+  await claviger('audit', 'replay');
 
   const seen = client.seen();
   const alive = twin.control.keys().filter((key) => key.isAlive && key.kind === 'organization').length;

@@ -1,7 +1,7 @@
 // Puts src/net before a public corpus of SSRF targets and CRLF strings. Each target must be refused as an upstream, under every
 // settings that do not name its network and with resolvers that answer private addresses for everything, and as a redirect.
 // Each string goes into every field of a call that a caller can fill; no extra header line may appear on either side. Nothing
-// but a server of its own on loopback is ever dialled. Not here: the broker's listener, and the corpus itself.
+// but a server of its own on loopback is ever dialled. Not here: the broker (ssrf-crlf-broker.ts), and the corpus itself.
 //
 // usage: node tools/foreign/ssrf-crlf.ts DIRECTORY    (the directory holds ssrf.jsonl and crlf.jsonl)
 import { readFileSync } from 'node:fs';
@@ -16,24 +16,16 @@ import { type OriginSettings, validateOrigin } from '../../src/net/origin.ts';
 import { resolveRedirect } from '../../src/net/redirect.ts';
 import { createGuard, createResolver } from '../../src/net/resolve.io.ts';
 import type { Call, Place, ProviderRequest } from '../../src/providers/provider.ts';
-
-export interface ForeignResult {
-  readonly name: string;
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-  readonly goal: string;
-  readonly failures: string[];
-}
+import type { ForeignResult } from './result.ts';
 
 const clock = { now: Date.now, monotonic: () => performance.now() };
 
-function readLines(file: string): Record<string, unknown>[] {
+export function readLines(file: string): Record<string, unknown>[] {
   const lines = readFileSync(file, 'utf8').split('\n');
   return lines.filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
-function textOf(record: Record<string, unknown>, field: string): string {
+export function textOf(record: Record<string, unknown>, field: string): string {
   const value = record[field];
   if (typeof value !== 'string') throw new Error(`a line of the corpus has no text ${field}`);
   return value;
@@ -93,7 +85,7 @@ function leaksAsRedirect(target: string): string[] {
 }
 
 /** The string as it stands and as careless decoders would leave it, once, twice and three times over. */
-function decodings(value: string): readonly string[] {
+export function decodings(value: string): readonly string[] {
   const forms = [value];
   for (let round = 0; round < 3; round++) {
     const decoded = forms

@@ -187,7 +187,9 @@ function look(world: World, rotator: Rotator): OverlapEvent {
   if (!plan.canList) return { on: 'list-impossible' };
   if (!answersIssuer(world, world.now) || chance(dice, rates.listFails)) return { on: 'list-failed' };
   const row = rotator.row;
-  if (rotator.state.step === 'reconcile') checkSettled(world, row);
+  // What a driver sees whose row has moved on is never written, and is not judged.
+  const isUpToDate = rotator.process === world.process && rotator.rowVersion === row.rowVersion;
+  if (isUpToDate && rotator.state.step === 'reconcile') checkSettled(world, row);
   const lagMs = chance(dice, rates.listLags) ? plan.listLagMs : 0;
   const held = new Set<string>();
   for (const version of world.database.versions) held.add(version.held.providerKeyId);

@@ -117,7 +117,7 @@ function diffLines(diff: unknown): string[] {
       .filter((line) => line !== '')
       .map(visible);
   if (typeof diff !== 'object' || diff === null) return [];
-  const short = (value: unknown) => visible(typeof value === 'string' ? value : jsonText(value ?? null, undefined));
+  const short = (value: unknown) => visible(typeof value === 'string' ? value : jsonText(value ?? null, 0));
   return Object.entries(diff).map(([field, value]: [string, unknown]) => {
     const pair = Array.isArray(value) ? value : (value as { from?: unknown; to?: unknown } | null);
     if (Array.isArray(pair) && pair.length === 2) return `${visible(field)}: ${short(pair[0])} → ${short(pair[1])}`;

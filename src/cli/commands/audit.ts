@@ -54,7 +54,12 @@ async function newest(api: Api, log: Log, filter: Filter, limit: number): Promis
   const found: Listed[] = [];
   let cursor: string | null = null;
   for (let page = 0; page < PAGES_MAX && found.length < limit; page++) {
-    const query: Record<string, string | null> = { ...filter, order: 'desc', limit: String(Math.min(PAGE, limit - found.length)), cursor };
+    const query: Record<string, string | null> = {
+      ...filter,
+      order: 'desc',
+      limit: String(Math.min(PAGE, limit - found.length)),
+      cursor,
+    };
     const { items, next }: Page = await api.get(`/v1/audit/${log}`, query);
     found.push(...items);
     if (next === null) break;

@@ -84,7 +84,7 @@ interface ListedKind {
 /** The kind that is meant, with its parts: asked of the server, which knows what it can do. */
 export async function kindOf(context: Context, provider: string, kind: string | null): Promise<ListedKind> {
   const api = await context.api();
-  const { items } = await api.list<{ name: string; kinds: readonly ListedKind[] }>('/v1/providers');
+  const items = await api.whole<{ name: string; kinds: readonly ListedKind[] }>('/v1/providers');
   const kinds = items.find((one) => one.name === provider)?.kinds;
   if (kinds === undefined) {
     throw new Failure('invalid', `this server knows the providers ${items.map((one) => one.name).join(', ')}`, {

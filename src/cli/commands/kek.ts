@@ -10,7 +10,7 @@ const list: Command = {
   examples: [{ line: 'claviger kek list', about: 'which one is in force, and since when' }],
   async run(context) {
     const api = await context.api();
-    const { items } = await api.list<Kek>('/v1/keks');
+    const items = await api.whole<Kek>('/v1/keks');
     const text = context.view.table(
       [
         { title: 'version' },

@@ -28,7 +28,7 @@ const list: Command = {
   examples: [{ line: 'claviger provider list', about: 'what --provider and --kind take' }],
   async run(context) {
     const api = await context.api();
-    const { items } = await api.list<ProviderEntry>('/v1/providers');
+    const items = await api.whole<ProviderEntry>('/v1/providers');
     const text = context.view.table(
       [
         { title: 'provider' },
@@ -62,7 +62,7 @@ const actions: Command = {
   examples: [{ line: 'claviger provider actions neon --match branch', about: 'what can be granted about branches' }],
   async run(context, input) {
     const api = await context.api();
-    const { items } = await api.list<ProviderEntry>('/v1/providers');
+    const items = await api.whole<ProviderEntry>('/v1/providers');
     const provider = items.find((one) => one.name === input.argument(0));
     if (provider === undefined) throw new Failure('not-found', 'there is no such provider: `claviger provider list`');
     const wanted = input.text('match') ?? '';

@@ -1,0 +1,111 @@
+// Starts the server and waits for its end. Refuses a configuration with errors; logs as JSON on standard error. Not here: what
+// serving is (serve.io.ts of the house).
+import { type DestinationStream, destination, pino } from 'pino';
+import { checkConfig } from '../../config/checks.io.ts';
+import type { Config } from '../../config/config.ts';
+import { loadConfig } from '../../config/load.io.ts';
+import { readSecretSource } from '../../config/secret-source.io.ts';
+import { Failure } from '../../model/failure.ts';
+import type { JsonObject } from '../../model/json.ts';
+import type { KekSource } from '../../vault/kek.io.ts';
+import type { Outcome } from '../command.ts';
+import type { Context } from '../context.ts';
+
+/** Where the key-encryption key comes from at this start; null: an operator unseals. */
+async function kekSourceOf({ kek }: Config): Promise<KekSource | null> {
+  if (kek === null) return null;
+  if (kek.kind === 'key-file') return { kind: 'key-file', path: kek.path };
+  if ('file' in kek.from) return { kind: 'passphrase-file', path: kek.from.file };
+  return { kind: 'passphrase', passphrase: await readSecretSource(kek.from) };
+}
+
+/** The configuration, if it may be served. Throws `invalid` with every error at once; warnings are logged. */
+async function acceptedConfig(context: Context, warn: (message: string, fields: JsonObject) => void): Promise<Config> {
+  const { config, fileOwnership } = await loadConfig(await context.configFile(), { environment: context.machine.env });
+  const providers = Object.values(await import('../../providers/index.ts')).map((provider) => provider.name);
+  const findings = await checkConfig({ config, fileOwnership }, { providers, now: context.machine.now() });
+  const errors = findings.filter((finding) => finding.severity === 'error');
+  if (errors.length > 0) {
+    throw new Failure('invalid', 'the server does not start with this configuration', {
+      errors: errors.map(({ pointer, message, hint }) => ({
+        pointer,
+        detail: hint === null ? message : `${message} (${hint})`,
+      })),
+    });
+  }
+  for (const { pointer, message, hint } of findings) warn('config.warning', { pointer, message, hint });
+  return config;
+}
+
+/** The signals that end a server: the first one lets open requests finish, the second one does not wait. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+export async function runServe(context: Context): Promise<Outcome> {
+  const lines: DestinationStream = destination({ dest: 2, sync: true });
+  const log = pino(
+    {
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      messageKey: 'event',
+      formatters: { level: (level) => ({ level }) },
+    },
+    lines,
+  );
+  const report = (event: string, fields: JsonObject) => {
+    const isBad = /error|failed|lost|not-/.test(event);
+    if (isBad) log.error(fields, event);
+    else if (event.includes('warning')) log.warn(fields, event);
+    else log.info(fields, event);
+  };
+  const config = await acceptedConfig(context, report);
+  log.level = config.log.level;
+  const { serve: start } = await import('../../serve.io.ts');
+  const ending = waitForEnd();
+  const serving = await start({
+    config,
+    kek: await kekSourceOf(config),
+    readSecret: (source) => readSecretSource(source),
+    report,
+    onLost: (why) => ending.lost(why),
+  }).catch((error: unknown) => {
+    throw listenFailure(error) ?? error;
+  });
+  report('server.started', {
+    broker: serving.brokerOrigin,
+    api: serving.apiOrigin,
+    instance: serving.app.instance,
+    sealed: serving.app.vault.isSealed,
+  });
+  const end = await ending.ended;
+  report(end.isLost ? 'server.lost' : 'server.stopping', { why: end.why });
+  await serving.stop();
+  report('server.stopped', {});
+  return { data: { stopped: end.why }, text: '', exit: end.isLost ? 1 : 0 };
+}
+
+/** What the system says of an address that cannot be listened on, in words. */
+function listenFailure(error: unknown): Failure | null {
+  const inner = Failure.is(error) ? error.cause : error;
+  const code = inner instanceof Error && 'code' in inner ? inner.code : null;
+  const texts: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'an address of the configuration is in use: is another server running?',
+    EADDRNOTAVAIL: 'an address of the configuration is not one of this machine',
+    EACCES: 'an address of the configuration may not be listened on: ports below 1024 need a privilege',
+  };
+  const text = typeof code === 'string' ? texts[code] : undefined;
+  return text === undefined ? null : new Failure('unavailable', text, { cause: error });
+}
+
+function waitForEnd() {
+  let settle: (end: { why: string; isLost: boolean }) => void = () => {};
+  const ended = new Promise<{ why: string; isLost: boolean }>((resolve) => {
+    settle = resolve;
+  });
+  for (const signal of SIGNALS) {
+    process.once(signal, () => {
+      settle({ why: signal, isLost: false });
+      for (const again of SIGNALS) process.once(again, () => process.exit(1));
+    });
+  }
+  return { ended, lost: (why: string) => settle({ why, isLost: true }) };
+}

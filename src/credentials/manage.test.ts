@@ -1,0 +1,151 @@
+// The rules of credentials: what is pinned, what must fit, and what may not be changed or ended while others depend on it.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { callerOf, memoryDesk } from '../../test/support/desk.ts';
+import { getRow } from '../model/desk.ts';
+import { Failure, type FailureCode } from '../model/failure.ts';
+import { neon } from '../providers/neon.ts';
+import type { CredentialRow } from './credential.ts';
+import {
+  changeCredential,
+  credentialRow,
+  type Kinds,
+  type NewCredential,
+  resumeCredential,
+  retireCredential,
+  suspendCredential,
+} from './manage.ts';
+
+const kinds: Kinds = {
+  kindNamed: (provider, kind) => (provider === 'neon' ? (neon.kinds.find(({ name }) => name === kind) ?? null) : null),
+  originFor: (_provider, asked) => asked ?? 'https://configured.example',
+};
+
+const PLAIN: NewCredential = {
+  environment: 'default',
+  provider: 'neon',
+  name: 'prod',
+  kind: 'organization-key',
+  purpose: 'lend',
+  issuerId: null,
+  origin: null,
+  settings: { orgId: 'org-a' },
+  owner: '',
+  note: '',
+  policy: {},
+};
+const ISSUER: NewCredential = { ...PLAIN, name: 'issuer', kind: 'personal-key', purpose: 'manage', settings: {} };
+
+function furnished() {
+  return { desk: memoryDesk(), caller: callerOf(`prn_${'a'.repeat(32)}`, ['credential:write']) };
+}
+
+function add(context: ReturnType<typeof furnished>, input: NewCredential): CredentialRow {
+  const row = credentialRow(context, input, kinds, null);
+  context.desk.furnish('credential', row);
+  return row;
+}
+
+function pointsAt(code: FailureCode, ...pointers: string[]) {
+  return (error: unknown) => {
+    assert.ok(Failure.is(error, code), String(error));
+    assert.deepEqual(
+      error.errors.map(({ pointer }) => pointer),
+      pointers,
+    );
+    return true;
+  };
+}
+
+test('places come from the kind and the origin from the configuration', () => {
+  const row = add(furnished(), PLAIN);
+  assert.deepEqual(row.places, neon.kinds.find(({ name }) => name === 'organization-key')?.places);
+  assert.equal(row.origin, 'https://configured.example');
+  assert.equal(row.policy.onCompromise, 'revoke-first');
+});
+
+test('an unknown kind, and settings that do not fit, are named', () => {
+  const context = furnished();
+  const make = (change: Partial<NewCredential>) => () => credentialRow(context, { ...PLAIN, ...change }, kinds, null);
+  assert.throws(make({ kind: 'other' }), pointsAt('invalid', '/kind'));
+  assert.throws(make({ provider: 'other' }), pointsAt('invalid', '/kind'));
+  assert.throws(make({ settings: {} }), pointsAt('invalid', '/settings/orgId'));
+  assert.throws(make({ settings: { orgId: 'org-a', more: 'x' } }), pointsAt('invalid', '/settings/more'));
+  assert.throws(make({ settings: { orgId: '../../keys' } }), pointsAt('invalid', '/settings'));
+});
+
+test('the issuer manages, is of the same provider and origin, and mints such keys', () => {
+  const context = furnished();
+  const issuer = add(context, ISSUER);
+  const lent = add(context, { ...PLAIN, name: 'lent', kind: 'personal-key', settings: {} });
+  const far = add(context, { ...ISSUER, name: 'far', origin: 'https://other.example' });
+  const organization = add(context, { ...PLAIN, name: 'organization', purpose: 'manage' });
+  const make = (issuerId: string) => () => credentialRow(context, { ...PLAIN, name: 'new', issuerId }, kinds, null);
+  for (const wrong of [lent.id, far.id, organization.id, `crd_${'0'.repeat(32)}`]) {
+    assert.throws(make(wrong), pointsAt('invalid', '/issuer'));
+  }
+  assert.equal(make(issuer.id)().issuerId, issuer.id);
+  context.desk.furnish('credential', { ...issuer, retiredAt: 1 } as CredentialRow);
+  assert.throws(make(issuer.id), pointsAt('invalid', '/issuer'));
+});
+
+test('a name is taken within its environment and provider', async () => {
+  const context = furnished();
+  add(context, PLAIN);
+  assert.throws(() => credentialRow(context, PLAIN, kinds, null), pointsAt('conflict', '/name'));
+  const other = add(context, { ...PLAIN, environment: 'staging' });
+  assert.equal((await changeCredential(context, other.id, { name: 'prod' }, kinds)).name, 'prod');
+  const third = add(context, { ...PLAIN, name: 'third' });
+  await assert.rejects(changeCredential(context, third.id, { name: 'prod' }, kinds), pointsAt('conflict', '/name'));
+});
+
+test('a change keeps what it does not name, and one that changes nothing writes nothing', async () => {
+  const context = furnished();
+  const row = add(context, { ...PLAIN, policy: { everyDays: 30 } });
+  const changed = await changeCredential(context, row.id, { policy: { quietSeconds: 5 } }, kinds);
+  assert.deepEqual(changed.policy, { ...row.policy, quietSeconds: 5 });
+  assert.equal(changed.rowVersion, 2);
+  assert.equal(await changeCredential(context, row.id, { policy: { everyDays: 30 }, note: '' }, kinds), changed);
+  assert.equal(context.desk.writes.length, 1);
+});
+
+test('a credential does not become its own issuer', async () => {
+  const context = furnished();
+  const issuer = add(context, ISSUER);
+  await assert.rejects(changeCredential(context, issuer.id, { issuerId: issuer.id }, kinds), pointsAt('invalid', '/issuer'));
+});
+
+test('suspending is one event with its reason; twice is once; resuming undoes it', async () => {
+  const context = furnished();
+  const { id } = add(context, PLAIN);
+  const suspended = await suspendCredential(context, id, 'odd traffic');
+  assert.equal(suspended.suspendReason, 'odd traffic');
+  assert.equal(await suspendCredential(context, id, 'again'), suspended);
+  const resumed = await resumeCredential(context, id);
+  assert.deepEqual([resumed.suspendedAt, resumed.suspendReason], [null, null]);
+  assert.deepEqual(
+    context.desk.events.map(({ type, detail }) => [type, detail['reason'] ?? null]),
+    [
+      ['credential.suspended', 'odd traffic'],
+      ['credential.resumed', null],
+    ],
+  );
+});
+
+test('an issuer is not decommissioned while others depend on it, nor anything while a rotation runs', async () => {
+  const context = furnished();
+  const issuer = add(context, ISSUER);
+  const lent = add(context, { ...PLAIN, issuerId: issuer.id });
+  const conflict = (error: unknown) => Failure.is(error, 'conflict');
+  await assert.rejects(retireCredential(context, issuer.id), conflict);
+  const rotation = (endedAt: number | null) => ({ id: 'rot_x', rowVersion: 1, credentialId: lent.id, endedAt });
+  context.desk.furnish('rotation', rotation(null));
+  await assert.rejects(retireCredential(context, lent.id), conflict);
+  context.desk.furnish('rotation', rotation(1));
+  const retired = await retireCredential(context, lent.id);
+  assert.equal(await retireCredential(context, lent.id), retired);
+  await assert.rejects(changeCredential(context, lent.id, { note: 'x' }, kinds), conflict);
+  await assert.rejects(suspendCredential(context, lent.id, 'x'), conflict);
+  await retireCredential(context, issuer.id);
+  assert.notEqual(getRow<CredentialRow>(context.desk.rows, 'credential', issuer.id).retiredAt, null);
+});
