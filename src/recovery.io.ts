@@ -27,6 +27,11 @@ const RETIRING_LOOK_MS = 500;
 const RETIRING_LOOK_MAX_MS = 60_000;
 
 function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** As `pause`, but does not keep a process alive that has nothing else to do. */
+function pauseBehind(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms).unref();
   });
@@ -76,19 +81,20 @@ async function recoverNow(app: App, engines: Engines, report: Report): Promise<v
   await endRotations(app);
   const reports = await engines.inventory.run(null, ACTOR);
   const orphansDeleted = reports.reduce((sum, one) => sum + one.orphansDeleted, 0);
-  await writeState(app, 'recovery.done', 'retiring', { adopted, orphansDeleted, toRetire });
+  const at = allReplaced(app).reduce((latest, version) => Math.max(latest, replacedAt(version)), app.clock.now());
+  await writeState(app, 'recovery.done', { state: 'retiring', at }, { adopted, orphansDeleted, toRetire });
   report('recovery.done', { adopted, orphansDeleted, toRetire });
 }
 
-async function writeState(app: App, type: string, state: RecoveryState['state'], detail: JsonObject): Promise<void> {
-  const { row, value } = recoverySetting(app)!;
-  const at = state === 'retiring' ? app.clock.now() : (value.at ?? null);
-  await write(
-    app,
-    type,
-    [{ noun: 'setting', row: nextImage<SettingRow>(row, { value: { ...value, state, at } }) }],
-    detail,
-  );
+async function writeState(
+  app: App,
+  type: string,
+  value: Pick<RecoveryState, 'state' | 'at'>,
+  detail: JsonObject,
+): Promise<void> {
+  const setting = recoverySetting(app)!;
+  const row = nextImage<SettingRow>(setting.row, { value: { ...setting.value, ...value } });
+  await write(app, type, [{ noun: 'setting', row }], detail);
 }
 
 function whyOf(error: unknown): string {
@@ -225,13 +231,17 @@ async function endRotations(app: App): Promise<void> {
   }
 }
 
-/** What was replaced by the time of the recovery and is not proven dead, oldest first. */
-function replaced(app: App, by: number): VersionRow[] {
+/** What is neither current nor proven dead, oldest first. An unidentified key is for a person to end. */
+function allReplaced(app: App): VersionRow[] {
   return allRows<CredentialRow>(app.rows, 'credential')
     .filter((credential) => credential.retiredAt === null)
     .flatMap((credential) => versionsOf(app, credential))
-    .filter((version) => version.state !== 'current' && (version.retiredAt ?? version.createdAt) <= by)
+    .filter((version) => version.state !== 'current' && version.providerKeyId !== null)
     .sort((a, b) => a.createdAt - b.createdAt);
+}
+
+function replacedAt(version: VersionRow): number {
+  return version.retiredAt ?? version.createdAt;
 }
 
 /**
@@ -240,32 +250,45 @@ function replaced(app: App, by: number): VersionRow[] {
  */
 async function retireReplaced(app: App, engines: Engines, report: Report): Promise<void> {
   const by = recoverySetting(app)?.value.at ?? 0;
-  for (let waitMs = RETIRING_LOOK_MS; ; waitMs = Math.min(RETIRING_LOOK_MAX_MS, waitMs * 1.2)) {
-    if (app.vault.isSealed) return;
-    const left = replaced(app, by);
-    if (left.length === 0) break;
-    const rotating = new Set(allRows<RotationRow>(app.rows, 'rotation').map((row) => row.credentialId));
-    for (const version of left) {
-      if (rotating.has(version.credentialId)) continue;
-      rotating.add(version.credentialId);
-      if (await beginRetiring(app, engines, version, report)) waitMs = RETIRING_LOOK_MS;
+  const impossible = new Set<string>();
+  let waitMs = RETIRING_LOOK_MS;
+  while (!app.vault.isSealed) {
+    const left = allReplaced(app).filter((version) => replacedAt(version) <= by);
+    if (left.length === 0) {
+      await writeState(app, 'recovery.retired', { state: 'done' }, {});
+      return;
     }
-    await pause(waitMs);
+    const rotating = new Set(allRows<RotationRow>(app.rows, 'rotation').map((row) => row.credentialId));
+    let begun = 0;
+    for (const version of left) {
+      if (impossible.has(version.id) || rotating.has(version.credentialId)) continue;
+      rotating.add(version.credentialId);
+      const outcome = await beginRetiring(app, engines, version, report);
+      if (outcome === 'begun') begun++;
+      if (outcome === 'impossible') impossible.add(version.id);
+    }
+    waitMs = begun > 0 ? RETIRING_LOOK_MS : Math.min(RETIRING_LOOK_MAX_MS, waitMs * 1.2);
+    await pauseBehind(waitMs);
   }
-  await writeState(app, 'recovery.retired', 'done', {});
 }
 
-async function beginRetiring(app: App, engines: Engines, version: VersionRow, report: Report): Promise<boolean> {
+async function beginRetiring(
+  app: App,
+  engines: Engines,
+  version: VersionRow,
+  report: Report,
+): Promise<'begun' | 'later' | 'impossible'> {
   const credential = getRow<CredentialRow>(app.rows, 'credential', version.credentialId);
   const current = versionsOf(app, credential).find((one) => one.state === 'current');
-  if (current === undefined || (await engines.prober.read({ credential, version: current })).is !== 'alive')
-    return false;
+  if (current === undefined) return 'later';
+  if ((await engines.prober.read({ credential, version: current })).is !== 'alive') return 'later';
   try {
     await engines.rotator.retire(version.id, ACTOR);
-    return true;
+    return 'begun';
   } catch (error) {
-    // Another rotation came first: this one is for later.
-    if (!Failure.is(error, 'conflict')) report('recovery.not-retired', { version: version.id, why: whyOf(error) });
-    return false;
+    // Another rotation came first, or the database cannot write now.
+    if (!Failure.is(error, 'invalid')) return 'later';
+    report('recovery.not-retired', { version: version.id, why: error.message });
+    return 'impossible';
   }
 }

@@ -207,6 +207,14 @@ export function readQuery(query: string, wanted: readonly string[]): Query {
   return { values, problem: null };
 }
 
+/** Whether a provider may read a pair of a query as this parameter, in whatever spelling. */
+export function mayName(pair: string, parameter: string): boolean {
+  return pair.split(';').some((part) => {
+    const name = decodeFormPart(part.split('=', 1)[0]!);
+    return name === null || readingsOf(name).includes(parameter.toLowerCase());
+  });
+}
+
 function decodeFormPart(text: string): string | null {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));

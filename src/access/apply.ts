@@ -235,7 +235,12 @@ function planCredentials(
           : changedCredential(
               context,
               before,
-              { issuerId: before.issuerId, policy: { ...DEFAULT_ROTATION, ...document.policy }, owner: document.owner, note: document.note },
+              {
+                issuerId: before.issuerId,
+                policy: { ...DEFAULT_ROTATION, ...document.policy },
+                owner: document.owner,
+                note: document.note,
+              },
               kinds,
             );
       const last = before === null || row.issuerId === issuerId ? row : withIssuer(before, row, issuerId);

@@ -84,6 +84,25 @@ interface Leaf {
   readonly of?: readonly unknown[];
 }
 
+/** A class for its getter: the address is parsed only where networks are configured. */
+class RecordedAttempt {
+  readonly at: number;
+  readonly monoMs: number;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly #ip: string;
+
+  constructor(leaf: Leaf, parameters: Readonly<Record<string, string>>) {
+    this.at = leaf.at;
+    this.monoMs = leaf.mono;
+    this.parameters = leaf.query === null ? parameters : { ...leaf.query, ...parameters };
+    this.#ip = leaf.ip;
+  }
+
+  get address(): Address | null {
+    return parseAddress(this.#ip);
+  }
+}
+
 export interface Replay {
   /** Decides the next entry of the use log again. Entries come in order, without a gap. */
   use(entry: string): void;
@@ -141,19 +160,10 @@ export function createReplay(controls: readonly string[], firstUse = 0): Replay 
     if (token === undefined || credential === undefined || credential.catalogue === null) return null;
     const action = actionOf(credential.catalogue, leaf);
     if (action === null || token.row.principalId !== leaf.principal) return null;
-    let parsed: Address | null | undefined;
     return decideUse(
       policy,
       { token, credential, action: action.action },
-      {
-        at: leaf.at,
-        monoMs: leaf.mono,
-        parameters: leaf.query === null ? action.parameters : { ...leaf.query, ...action.parameters },
-        get address() {
-          if (parsed === undefined) parsed = parseAddress(leaf.ip);
-          return parsed;
-        },
-      },
+      new RecordedAttempt(leaf, action.parameters),
     );
   }
 

@@ -60,14 +60,17 @@ export function answerHead(
   return { is: 'pass', headers };
 }
 
+/** Headers that any of the Connection headers names; null where they name none. */
 function connectionNames(raw: readonly string[]): Set<string> | null {
+  let names: Set<string> | null = null;
   for (let i = 0; i < raw.length; i += 2) {
-    if (raw[i]!.length === 10 && raw[i]!.toLowerCase() === 'connection') {
-      const value = raw[i + 1]!.toLowerCase();
-      return value === 'keep-alive' || value === 'close' ? null : new Set(value.split(',').map((name) => name.trim()));
-    }
+    if (raw[i]!.length !== 10 || raw[i]!.toLowerCase() !== 'connection') continue;
+    const value = raw[i + 1]!.toLowerCase();
+    if (value === 'keep-alive' || value === 'close') continue;
+    names ??= new Set();
+    for (const name of value.split(',')) names.add(name.trim());
   }
-  return null;
+  return names;
 }
 
 function scrubValue(value: string, patterns: readonly Uint8Array[]): string {

@@ -48,6 +48,14 @@ test('an upgrade behind an open request is answered after it', async () => {
   assert.equal(codeOf(received), 'upgrade-refused');
 });
 
+test('a refused expectation ends the connection, whatever stands behind it', async () => {
+  const received = await talk(
+    broker.port,
+    'GET /a HTTP/1.1\r\nHost: a\r\nExpect: other\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
+  );
+  assert.deepEqual(statusesOf(received), [417]);
+});
+
 test('an offer of another protocol is ignored', async () => {
   const received = await talk(
     broker.port,
@@ -213,8 +221,7 @@ test('an answer that has begun is broken off, not continued by another one', asy
   const caller = openRaw(broker.port);
   caller.write(`${CHUNKED}5\r\nhello\r\n`);
   await upstream.seen('hello');
-  await eventually(() => broker.entries.length > 0);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await caller.heard('part');
   caller.write('nonsense\r\n');
   assert.deepEqual(statusesOf(await caller.closed), [200]);
 });
@@ -225,4 +232,15 @@ test('what is left of a request that was answered early is not taken for the nex
   caller.write('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\npart');
   const received = await caller.closed;
   assert.deepEqual(statusesOf(received), [413]);
+});
+
+test('a JSON body that is not UTF-8 is refused, not altered', async () => {
+  const edited = await openBroker({ upstreamPort: upstream.port, places: [{ in: 'body', pointer: '/key' }] });
+  const body = '{"key":"x","name":"\u00ff\u00fe"}';
+  const head = `POST /a HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const received = await talk(edited.port, head + body);
+  assert.deepEqual(statusesOf(received), [400]);
+  assert.equal(codeOf(received), 'body-not-json');
+  assert.deepEqual(upstream.received, []);
+  await edited.close();
 });

@@ -18,10 +18,10 @@ interface Turn {
 
 export interface Connections {
   /**
-   * Hands a request on when the one before it on its connection has been answered: more at a time are allowed only where all of
+   * Has a request served when the one before it on its connection has been answered: more at a time are allowed only where all of
    * them are safe. One that waits is refused when what came behind it was malformed, because nobody can say then where a request begins.
    */
-  take(request: IncomingMessage, response: ServerResponse): void;
+  take(request: IncomingMessage, response: ServerResponse, serve: () => void): void;
   /** Runs when everything that was asked before is answered; never, where the connection ends with that. */
   afterAnswers(socket: Socket, run: () => void): void;
   /** The bytes of a connection are malformed: ends it, with an answer where that can still be told from the other answers. */
@@ -30,8 +30,7 @@ export interface Connections {
   isCutShort(request: IncomingMessage, socket: Socket): boolean;
 }
 
-/** @param serve what is done with a request whose turn has come */
-export function createConnections(serve: (request: IncomingMessage, response: ServerResponse) => void): Connections {
+export function createConnections(): Connections {
   const turns = new WeakMap<Socket, Turn>();
 
   function afterAnswers(socket: Socket, run: () => void): void {
@@ -43,8 +42,7 @@ export function createConnections(serve: (request: IncomingMessage, response: Se
     else last.once('close', runIfOpen);
   }
 
-  function wait(turn: Turn, before: ServerResponse, request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request;
+  function wait(turn: Turn, before: ServerResponse, socket: Socket, serve: (spoilt: boolean) => void): void {
     turn.waiting++;
     if (turn.waiting > WAITING_MAX) {
       socket.destroy();
@@ -52,24 +50,22 @@ export function createConnections(serve: (request: IncomingMessage, response: Se
     }
     before.once('close', () => {
       turn.waiting--;
-      if (!socket.writable) return;
-      if (turn.spoilt) endWith(response, 400, 'bad-request');
-      else serve(request, response);
+      if (socket.writable) serve(turn.spoilt);
     });
   }
 
   return {
-    take(request, response) {
+    take(request, response, serve) {
       const turn = turns.get(request.socket);
       if (turn === undefined) {
         turns.set(request.socket, { last: response, waiting: 0, spoilt: false });
-        serve(request, response);
+        serve();
         return;
       }
       const before = turn.last;
       turn.last = response;
-      if (before.closed) serve(request, response);
-      else wait(turn, before, request, response);
+      if (before.closed) serve();
+      else wait(turn, before, request.socket, (spoilt) => (spoilt ? endWith(response, 400, 'bad-request') : serve()));
     },
     afterAnswers,
     spoil(socket, status, reason) {

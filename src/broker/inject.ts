@@ -18,7 +18,7 @@ export interface Injection {
   /** JSON pointers whose value is replaced; the first one must be there or is added. */
   readonly body: { readonly pointer: string; readonly json: string } | null;
   readonly bodyPointers: readonly string[];
-  /** Exact bytes that must not come back in an answer: the key, and its JSON-escaped form where that differs. */
+  /** Exact bytes that must not come back in an answer: the key, and the forms of it that JSON and its place may give it. */
   readonly scrub: readonly Uint8Array[];
 }
 
@@ -66,7 +66,10 @@ export function compileInjection(places: readonly Place[], key: Secret): Injecti
   const bodyPointers = places.filter((place) => place.in === 'body').map((place) => place.pointer);
   const json = JSON.stringify(text);
   const escaped = json.slice(1, -1);
-  const scrub = escaped === text ? [encoder.encode(text)] : [encoder.encode(text), encoder.encode(escaped)];
+  const inUrl = encodeURIComponent(text);
+  // As it is, in JSON with and without escaped slashes, and as it was sent in a query: a redirect may repeat that.
+  const forms = [text, escaped, escaped.replaceAll('/', '\\/'), ...(first?.in === 'query' ? [inUrl] : [])];
+  const scrub = [...new Set(forms)].map((form) => encoder.encode(form));
   const dropped = new Set([...headers, ...ENDS_HERE]);
   const base = { headers, dropped, queries, headerLines: [] as string[], query: null, body: null, bodyPointers, scrub };
   switch (first?.in) {
@@ -81,7 +84,7 @@ export function compileInjection(places: readonly Place[], key: Secret): Injecti
       };
     }
     case 'query':
-      return { ...base, query: `${encodeURIComponent(first.name)}=${encodeURIComponent(text)}` };
+      return { ...base, query: `${encodeURIComponent(first.name)}=${inUrl}` };
     case 'body':
       return { ...base, body: { pointer: first.pointer, json } };
     default:
@@ -92,7 +95,7 @@ export function compileInjection(places: readonly Place[], key: Secret): Injecti
 /** A token as it was found in a request. */
 export interface FoundToken {
   readonly text: string;
-  /** The header (lower case) it stood in, or the query name. */
+  /** The header (lower case) it stood in, or the query name; both null where it stood in neither. */
   readonly header: string | null;
   readonly query: string | null;
 }
@@ -100,16 +103,20 @@ export interface FoundToken {
 const MARK = 'clv_';
 /** How almost every token comes. */
 const BEARER = /^Bearer (?:secret-token:)?(clv_[0-9A-Za-z]{33})$/i;
-const TOKEN_IN_TEXT = /(?:^|[^0-9A-Za-z_])(?:secret-token:)?(clv_[0-9A-Za-z]+)/g;
+/** What begins like a token where a word may begin, and what is as long as one wherever it stands: neither may travel on. */
+const TOKEN_IN_TEXT = /(?<![0-9A-Za-z_])clv_[0-9A-Za-z]+|clv_[0-9A-Za-z]{33,}/g;
 
 function tokensIn(text: string): string[] {
   const bearer = BEARER.exec(text);
   if (bearer !== null) return [bearer[1]!];
-  return [...text.matchAll(TOKEN_IN_TEXT)].map((match) => match[1]!);
+  return text.match(TOKEN_IN_TEXT) ?? [];
 }
 
-/** Finds the tokens of a request in its headers and its query. More than one, wherever they stand, is the caller's error. */
-export function findTokens(rawHeaders: readonly string[], query: string): FoundToken[] {
+/**
+ * Finds the tokens of a request in its headers, its query and its path. More than one, wherever they stand, is the caller's error; so is
+ * one in the path or in the name of a parameter, where no provider has its key.
+ */
+export function findTokens(rawHeaders: readonly string[], query: string, path: string): FoundToken[] {
   const found: FoundToken[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const value = rawHeaders[i + 1]!;
@@ -126,10 +133,14 @@ export function findTokens(rawHeaders: readonly string[], query: string): FoundT
     for (const pair of query.split('&')) {
       const equals = pair.indexOf('=');
       const name = equals < 0 ? pair : pair.slice(0, equals);
-      for (const text of tokensIn(equals < 0 ? '' : pair.slice(equals + 1).replaceAll('%3A', ':'))) {
-        found.push({ text, header: null, query: name });
+      // Whatever stands before it, escaped or not, is no part of the token.
+      for (const text of tokensIn(pair.replaceAll(/%[0-9a-f]{2}/gi, ' '))) {
+        found.push({ text, header: null, query: name.includes(MARK) ? null : name });
       }
     }
+  }
+  if (path.includes(MARK)) {
+    for (const text of tokensIn(path)) found.push({ text, header: null, query: null });
   }
   return found;
 }

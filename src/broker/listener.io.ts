@@ -1,4 +1,5 @@
 // The broker's port: node:http in, one plan for each request, then either a refusal or an exchange. Decides nothing itself.
+import { isUtf8 } from 'node:buffer';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
@@ -60,7 +61,7 @@ export function createBroker(options: BrokerOptions): Broker {
       if (inFlight === 0) drained?.();
     },
   };
-  const connections = createConnections((request, response) => handle(request, response, false));
+  const connections = createConnections();
 
   function handle(request: IncomingMessage, response: ServerResponse, upgrade: boolean): void {
     const at = options.now();
@@ -168,7 +169,10 @@ export function createBroker(options: BrokerOptions): Broker {
     }
     if (hasForbiddenTrailer(request.rawTrailers)) return refused(400, 'trailer');
     const { body, bodyPointers } = made.injection;
-    let text = Buffer.concat(chunks).toString('utf8');
+    const bytes = Buffer.concat(chunks);
+    // Decoding would replace what is not UTF-8 (RFC 8259 section 8.1): another request would be sent than the one that came.
+    if (!isUtf8(bytes)) return refused(400, 'body-not-json');
+    let text = bytes.toString('utf8');
     for (const pointer of bodyPointers) {
       const spliced = splice(text, pointer, body !== null && body.pointer === pointer ? body.json : '""');
       if (spliced.is !== 'spliced') return refused(400, spliced.is);
@@ -214,10 +218,12 @@ export function createBroker(options: BrokerOptions): Broker {
     insecureHTTPParser: false,
     noDelay: true,
   };
+  const onRequest = (request: IncomingMessage, response: ServerResponse) =>
+    connections.take(request, response, () => handle(request, response, false));
   const server =
     options.tls === null
-      ? http.createServer(serverOptions, connections.take)
-      : https.createServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, connections.take);
+      ? http.createServer(serverOptions, onRequest)
+      : https.createServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, onRequest);
   // One more than the head allows, so that too many are seen and not cut off silently.
   server.maxHeadersCount = 128;
   server.maxConnections = limits.connectionsMax;
@@ -238,7 +244,7 @@ export function createBroker(options: BrokerOptions): Broker {
   });
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     guardian.stranger('expectation', request.socket.remoteAddress ?? '');
-    endWith(response, 417, 'expectation');
+    connections.take(request, response, () => endWith(response, 417, 'expectation'));
   });
   server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
     if (socket.destroyed || !socket.writable) return;

@@ -3,7 +3,7 @@
 //
 //   who (token) -> where (credential, by the token or by the first two path segments) -> what (action of the catalogue) ->
 //   may it (grants) -> how it is sent on (headers, injection)
-import { type Match, matchAction, pathProblem, readQuery } from '../access/action.ts';
+import { type Match, matchAction, mayName, pathProblem, readQuery } from '../access/action.ts';
 import {
   decideUse,
   type LiveCatalogue,
@@ -89,23 +89,14 @@ export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number)
   const inspected = inspectHead(head);
   if (inspected.problem !== null) return refuse(inspected.problem.status, inspected.problem.reason, ip, null);
   const { path, query } = split(head.target);
-  const tokens = findTokens(head.rawHeaders, query);
+  const tokens = findTokens(head.rawHeaders, query, path);
   if (tokens.length > 1) return refuse(400, 'two-tokens', ip, null);
   const found = tokens[0] ?? null;
   const token = found === null ? snapshot.anonymous : snapshot.policy.tokensByHash.get(snapshot.hash(found.text));
   if (token === null || token === undefined) {
     return refuse(401, found === null ? 'no-token' : unknownToken(found.text), ip, null);
   }
-  let parsed: Address | null | undefined;
-  const attempt = {
-    at,
-    monoMs,
-    parameters: {} as Readonly<Record<string, string>>,
-    get address(): Address | null {
-      if (parsed === undefined) parsed = parseAddress(ip);
-      return parsed;
-    },
-  };
+  const attempt = new LazyAttempt(ip, at, monoMs);
   const identity: Identity = { token, credential: null, action: null, path: null, query: null, grantId: null };
   // Judged before anything else is looked up, so that an expired token learns nothing about what exists.
   const wrong = tokenProblem(token, at, attempt);
@@ -116,6 +107,29 @@ export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number)
   if (place === null) return refuse(403, 'no-grant', ip, identity);
   return planFor(place, { head, facts: inspected.facts, snapshot, token, found, query, ip, attempt });
 }
+
+/**
+ * What a decision looks at besides the grants. A class for its getter: an address is parsed only where networks are configured, and
+ * an object literal with a getter would cost every request more than the parsing.
+ */
+class LazyAttempt {
+  readonly at: number;
+  readonly monoMs: number;
+  parameters: Readonly<Record<string, string>> = NO_PARAMETERS;
+  readonly #ip: string;
+
+  constructor(ip: string, at: number, monoMs: number) {
+    this.#ip = ip;
+    this.at = at;
+    this.monoMs = monoMs;
+  }
+
+  get address(): Address | null {
+    return parseAddress(this.#ip);
+  }
+}
+
+const NO_PARAMETERS: Readonly<Record<string, string>> = {};
 
 interface Place {
   readonly credential: LiveCredential;
@@ -152,12 +166,7 @@ interface Asked {
   readonly found: FoundToken | null;
   readonly query: string;
   readonly ip: string;
-  readonly attempt: {
-    at: number;
-    monoMs: number;
-    parameters: Readonly<Record<string, string>>;
-    readonly address: Address | null;
-  };
+  readonly attempt: LazyAttempt;
 }
 
 function planFor(place: Place, asked: Asked): Plan {
@@ -167,7 +176,8 @@ function planFor(place: Place, asked: Asked): Plan {
   const match = credential.catalogue === null ? null : recentMatch(credential.catalogue, head.method, path);
   // Whoever holds no grant at all on this credential learns nothing about its provider's actions.
   if (match === null) {
-    const known = snapshot.policy.pairs.has(`${token.row.principalId} ${credential.row.id}`);
+    const pair = snapshot.policy.pairs.get(`${token.row.principalId} ${credential.row.id}`);
+    const known = pair?.grants.some((grant) => grant.row.revokedAt === null) === true;
     return refuse(403, known ? 'no-action' : 'no-grant', ip, base);
   }
   const { action } = match;
@@ -239,7 +249,7 @@ function targetOf(path: string, query: string, injection: Injection): string {
   if (injection.queries.length > 0 && query !== '') {
     rest = query
       .split('&')
-      .filter((pair) => !injection.queries.includes(pair.split('=', 1)[0]!))
+      .filter((pair) => !injection.queries.some((name) => mayName(pair, name)))
       .join('&');
   }
   if (injection.query !== null) rest = rest === '' ? injection.query : `${rest}&${injection.query}`;

@@ -39,7 +39,8 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const isTls = options.origin.startsWith('https:');
   const ca = options.caFile === null ? null : await readCertificates(options.caFile);
   const agent = isTls
-    ? new https.Agent({ keepAlive: true, maxSockets: 4, ...(ca === null ? {} : { ca }) })
+    ? // Whatever the environment says (NODE_TLS_REJECT_UNAUTHORIZED): a token goes to a server that is known.
+      new https.Agent({ keepAlive: true, maxSockets: 4, rejectUnauthorized: true, ...(ca === null ? {} : { ca }) })
     : new http.Agent({ keepAlive: true, maxSockets: 4 });
 
   async function send(call: ApiRequest): Promise<ApiAnswer> {

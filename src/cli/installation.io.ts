@@ -17,12 +17,12 @@ export interface Installation {
 }
 
 /** Where the database of a configuration is. Reads the secret that its URL is. */
-export async function storeOf(config: Config): Promise<Store> {
+export async function storeOf(config: Config, environment: Context['machine']['env']): Promise<Store> {
   if (config.database.kind === 'sqlite') {
     return { kind: 'sqlite', file: path.join(config.dataDirectory, 'claviger.db') };
   }
   // The driver takes the URL as text and nothing else.
-  return { kind: 'postgresql', url: showOnce(await readSecretSource(config.database.url)) };
+  return { kind: 'postgresql', url: showOnce(await readSecretSource(config.database.url, { environment })) };
 }
 
 export async function openInstallation(context: Context): Promise<Installation> {
@@ -31,7 +31,7 @@ export async function openInstallation(context: Context): Promise<Installation> 
   return {
     loaded,
     config,
-    store: await storeOf(config),
+    store: await storeOf(config, context.machine.env),
     ledgerDirectory: path.join(config.dataDirectory, 'ledger'),
   };
 }

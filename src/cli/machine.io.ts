@@ -26,7 +26,7 @@ function streamOf(stream: WriteStream): Stream {
   return {
     isTty: stream.isTTY === true,
     get columns() {
-      return stream.isTTY === true ? (stream.columns ?? 80) : null;
+      return stream.isTTY === true ? stream.columns || 80 : null;
     },
     write: (text) => {
       stream.write(text);

@@ -41,7 +41,7 @@ function sentence(text: string): string {
 export function renderReference(commands: readonly Command[], groups: Readonly<Record<string, string>>): string {
   const lines = ['## Options of every command', '', ...table(['option', 'meaning'], optionRows(GLOBAL_OPTIONS)), ''];
   const single = commands.filter((command) => !command.name.includes(' '));
-  lines.push('## The server and its data', '', ...single.flatMap(commandLines));
+  lines.push('## Commands without a group', '', ...single.flatMap(commandLines));
   for (const [group, about] of Object.entries(groups)) {
     const members = commands.filter((command) => command.name.startsWith(`${group} `));
     lines.push(`## ${group}`, '', sentence(about), '', ...members.flatMap(commandLines));

@@ -31,7 +31,12 @@ export interface CallOptions {
   /** Columns of the terminal that is written to; null: none. */
   readonly columns?: number | null;
   readonly now?: number;
+  /** Waits as long as the program says: for what really takes its time. */
+  readonly isPatient?: boolean;
 }
+
+/** One for all calls: it listens to the streams of this process. */
+const realMachine = createMachine();
 
 export const NOW = Date.parse('2026-09-21T14:13:20Z');
 
@@ -54,7 +59,7 @@ export function testMachine(options: CallOptions): { machine: Machine; said: { o
     return answer;
   };
   const machine: Machine = {
-    ...createMachine(),
+    ...realMachine,
     env: options.env ?? {},
     stdin: {
       isTty: options.answers !== undefined,
@@ -63,7 +68,7 @@ export function testMachine(options: CallOptions): { machine: Machine; said: { o
     stdout: stream('out'),
     stderr: stream('err'),
     now: () => options.now ?? NOW,
-    sleep: () => new Promise((resolve) => setImmediate(resolve)),
+    sleep: options.isPatient === true ? realMachine.sleep : () => new Promise((resolve) => setImmediate(resolve)),
     ask: (question) => Promise.resolve(next(question)),
     askHidden: (question) => Promise.resolve(new Secret(next(question))),
   };

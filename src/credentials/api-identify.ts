@@ -1,6 +1,7 @@
 // Identifying a version: the search of identify.ts, and the row that keeps what it found.
 import { nextImage } from '../model/change.ts';
 import { allRows, getRow } from '../model/desk.ts';
+import { Failure } from '../model/failure.ts';
 import { eventOf } from '../model/route.ts';
 import type { CredentialRow, VersionRow } from './credential.ts';
 import { type Identified, type IdentifyTools, identifyKey } from './identify.ts';
@@ -25,7 +26,7 @@ export async function identifyVersion(
       .map((row) => row.providerKeyId!)
       .filter((id) => holderOf(context, credential, id) !== null),
   );
-  const found = await identifyKey(how.tools, { held, isOwnList: how.isOwnList });
+  const found = await identifyKey(how.tools, { held, isOwnList: how.isOwnList }).catch(unidentified);
   if (found.providerKeyId === null) return found;
   const before = getRow<VersionRow>(desk.rows, 'version', version.id);
   const row = nextImage(before, { providerKeyId: found.providerKeyId });
@@ -33,4 +34,10 @@ export async function identifyVersion(
   const detail = { why: found.why, rounds: found.rounds };
   await desk.write({ events: [eventOf(context, 'version.identified', images, detail)] });
   return found;
+}
+
+/** What stands in the way of the search is its result: the key was stored before, and stays. */
+function unidentified(error: unknown): Identified {
+  if (!Failure.is(error)) throw error;
+  return { providerKeyId: null, why: error.message, rounds: 0 };
 }

@@ -36,7 +36,7 @@ export function inventoryRoutes(room: { readonly inventory: InventoryRunner }): 
       handler({ desk }, { query }) {
         const rows = allRows<FindingRow>(desk.rows, 'finding');
         return pageAnswer(
-          pageOf(rows, { ...query, order: 'asc' }, () => true),
+          pageOf(rows, { ...query, order: 'asc' }, (row) => row.state === 'open'),
           rowView,
         );
       },

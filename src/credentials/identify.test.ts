@@ -78,7 +78,11 @@ function provider(world: World) {
 }
 
 function world(change: Partial<World> & { others?: number[] } = {}): World {
-  const keys = (change.others ?? [0, 0]).map((busy, i) => ({ id: `other-${i}`, busy, lastUsedAt: 1_700_000_000_000 + i }));
+  const keys = (change.others ?? [0, 0]).map((busy, i) => ({
+    id: `other-${i}`,
+    busy,
+    lastUsedAt: 1_700_000_000_000 + i,
+  }));
   const own: Key = { id: 'own', busy: 0, lastUsedAt: null };
   return {
     keys: [...keys, own, { id: 'issuer', busy: 0, lastUsedAt: null }],

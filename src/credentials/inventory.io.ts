@@ -3,7 +3,7 @@
 import type { Actor, ControlEvent } from '../model/change.ts';
 import { nextImage } from '../model/change.ts';
 import type { Desk } from '../model/desk.ts';
-import { allRows } from '../model/desk.ts';
+import { allRows, findRow } from '../model/desk.ts';
 import { Failure } from '../model/failure.ts';
 import { newId } from '../model/id.ts';
 import type { Secret } from '../model/secret.ts';
@@ -58,7 +58,11 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
     return [...accounts.values()];
   }
 
-  async function take(account: Account, actor: Actor): Promise<InventoryReport> {
+  /** `present`: the ids that are listed; null where the list could not be read. */
+  async function take(
+    account: Account,
+    actor: Actor,
+  ): Promise<{ report: InventoryReport; present: ReadonlySet<string> | null }> {
     const report = {
       issuerId: account.issuer.id,
       listed: 0,
@@ -68,13 +72,8 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
       missing: 0,
     };
     const listed = await list(account);
-    if (typeof listed === 'string') return { ...report, problem: listed };
-    const ids = new Set(account.dependants.map((credential) => credential.id));
-    const held = new Set<string>();
-    for (const version of allRows<VersionRow>(desk.rows, 'version')) {
-      const ours = ids.has(version.credentialId) || version.credentialId === account.issuer.id;
-      if (ours && version.providerKeyId !== null && version.state !== 'revoked') held.add(version.providerKeyId);
-    }
+    if (typeof listed === 'string') return { report: { ...report, problem: listed }, present: null };
+    const { held, own } = heldKeys(account);
     const inventory = takeInventory({
       seen: listed,
       instance: options.instance,
@@ -87,15 +86,33 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
     });
     const deleted = await deleteOrphans(account, inventory, listed, actor);
     await note(account, inventory, listed, actor);
-    return {
-      ...report,
+    const counts = {
       problem: null,
       listed: listed.length,
       orphansDeleted: deleted,
       heldBack: inventory.heldBack.length,
       unregistered: inventory.unregistered.length,
-      missing: inventory.missing.length,
+      missing: inventory.missing.filter((id) => own.has(id)).length,
     };
+    return { report: { ...report, ...counts }, present: new Set(listed.map((key) => key.providerKeyId)) };
+  }
+
+  /**
+   * Provider ids that versions hold: `held` by anybody at this provider, whoever issued them and wherever they are listed; `own` by the
+   * credentials of this very list.
+   */
+  function heldKeys(account: Account): { held: Set<string>; own: Set<string> } {
+    const { provider, origin } = account.issuer;
+    const ids = new Set(account.dependants.map((credential) => credential.id));
+    const [held, own] = [new Set<string>(), new Set<string>()];
+    for (const version of allRows<VersionRow>(desk.rows, 'version')) {
+      if (version.providerKeyId === null || version.state === 'revoked') continue;
+      const credential = findRow<CredentialRow>(desk.rows, 'credential', version.credentialId);
+      if (credential?.provider !== provider || credential.origin !== origin) continue;
+      held.add(version.providerKeyId);
+      if (ids.has(credential.id)) own.add(version.providerKeyId);
+    }
+    return { held, own };
   }
 
   async function keyOf(account: Account): Promise<Secret> {
@@ -164,7 +181,6 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
     listed: readonly ListedKey[],
     actor: Actor,
   ): Promise<void> {
-    const present = new Set(listed.map((key) => key.providerKeyId));
     for (const key of inventory.unregistered) {
       const found = listed.find((one) => one.providerKeyId === key.providerKeyId);
       await putFinding(
@@ -178,9 +194,12 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
       const name = listed.find((key) => key.providerKeyId === providerKeyId)?.name ?? '';
       await putFinding(account, providerKeyId, { kind: 'held-back', name, state: 'open', lastUsedAt: null }, actor);
     }
+  }
+
+  /** Closes an issuer's findings about keys that stand in none of its lists any more. */
+  async function closeGone(issuerId: string, present: ReadonlySet<string>, actor: Actor): Promise<void> {
     for (const finding of allRows<FindingRow>(desk.rows, 'finding')) {
-      if (finding.issuerId !== account.issuer.id || finding.state !== 'open' || present.has(finding.providerKeyId))
-        continue;
+      if (finding.issuerId !== issuerId || present.has(finding.providerKeyId)) continue;
       const gone = nextImage<FindingRow>(finding, { state: 'gone', closedAt: desk.clock.now() });
       await writeFinding('inventory.finding-gone', gone, actor, {});
     }
@@ -227,7 +246,17 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
   return {
     async run(issuerId, actor) {
       const reports: InventoryReport[] = [];
-      for (const account of accountsOf(issuerId)) reports.push(await take(account, actor));
+      const listed = new Map<string, (ReadonlySet<string> | null)[]>();
+      for (const account of accountsOf(issuerId)) {
+        const { report, present } = await take(account, actor);
+        reports.push(report);
+        listed.set(account.issuer.id, [...(listed.get(account.issuer.id) ?? []), present]);
+      }
+      for (const [id, lists] of listed) {
+        // One list that could not be read may hold what the others do not.
+        if (lists.includes(null)) continue;
+        await closeGone(id, new Set(lists.flatMap((present) => [...present!])), actor);
+      }
       return reports;
     },
   };

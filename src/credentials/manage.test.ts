@@ -112,7 +112,10 @@ test('a change keeps what it does not name, and one that changes nothing writes 
 test('a credential does not become its own issuer', async () => {
   const context = furnished();
   const issuer = add(context, ISSUER);
-  await assert.rejects(changeCredential(context, issuer.id, { issuerId: issuer.id }, kinds), pointsAt('invalid', '/issuer'));
+  await assert.rejects(
+    changeCredential(context, issuer.id, { issuerId: issuer.id }, kinds),
+    pointsAt('invalid', '/issuer'),
+  );
 });
 
 test('suspending is one event with its reason; twice is once; resuming undoes it', async () => {

@@ -16,8 +16,12 @@ export const versionTable = {
 };
 
 export const findingTable = {
-  /** One open finding about a key; closed ones are history. */
-  naturalKey: (row: FindingRow) => (row.state === 'open' ? `${row.issuerId}/${row.providerKeyId}` : null),
+  /** One finding about a key, open or set aside: what was set aside must not be found anew. Closed ones are history. */
+  naturalKey: (row: FindingRow) => (isStanding(row) ? `${row.issuerId}/${row.providerKeyId}` : null),
   parent: (row: FindingRow) => row.issuerId,
-  isLive: (row: FindingRow) => row.state === 'open',
+  isLive: isStanding,
 };
+
+function isStanding(row: FindingRow): boolean {
+  return row.state === 'open' || row.state === 'ignored';
+}

@@ -5,15 +5,16 @@ import { createHash } from 'node:crypto';
 import { chmodSync, closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import pg from 'pg';
+import type pg from 'pg';
 import { LOGS, type Log } from '../ledger/layout.ts';
 import { createHasher } from '../ledger/merkle.ts';
 import { type LogSource, rehash, rootAt } from '../ledger/source.ts';
 import type { UtcMs } from '../model/clock.ts';
 import { Failure } from '../model/failure.ts';
 import { BACKUP_FORMAT, type BackupManifest, type Checkpoints, MANIFEST_TABLE, parseManifest } from './backup.ts';
+import { connectPostgresql } from './hold.io.ts';
 import { META_TABLE, MIGRATIONS } from './migrations.ts';
-import { instanceOf, logSource, openForReading, postgresqlTypes, type Store } from './reading.io.ts';
+import { instanceOf, logSource, openForReading, type Store } from './reading.io.ts';
 import { sqliteSchemaVersion } from './sqlite.io.ts';
 
 const hasher = createHasher((data) => createHash('sha256').update(data).digest());
@@ -119,13 +120,7 @@ export function tablesOf(database: DatabaseSync): { name: string; columns: strin
 }
 
 async function copyPostgresql(url: string, to: string, onProgress?: (what: string) => void): Promise<void> {
-  const client = new pg.Client({ connectionString: url, types: postgresqlTypes, connectionTimeoutMillis: 10_000 });
-  client.on('error', () => {});
-  try {
-    await client.connect();
-  } catch (cause) {
-    throw new Failure('unavailable', 'PostgreSQL cannot be reached', { cause });
-  }
+  const client = await connectPostgresql(url);
   const file = new DatabaseSync(to);
   try {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import pg from 'pg';
+import type pg from 'pg';
 import { type Log, originOf } from '../ledger/layout.ts';
 import {
   type KnownCheckpoint,
@@ -25,6 +25,7 @@ import type { Json, JsonObject } from '../model/json.ts';
 import type { SettingRow } from '../model/setting.ts';
 import { checkBackup, flush, tablesOf } from './backup.io.ts';
 import { type BackupManifest, MANIFEST_TABLE } from './backup.ts';
+import { connectPostgresql, holdStore } from './hold.io.ts';
 import { META_TABLE, MIGRATIONS, SCHEMA_VERSION } from './migrations.ts';
 import type { Store } from './reading.io.ts';
 import type { Tables } from './schema.ts';
@@ -67,7 +68,7 @@ export async function restoreBackup(input: RestoreInput): Promise<Restored> {
     throw new Failure('invalid', 'the backup was made by a newer program: install that one');
   }
   mkdirSync(input.dataDirectory, { recursive: true, mode: 0o700 });
-  const lock = holdDataDirectory(input.dataDirectory);
+  const hold = await holdStore(input.store, input.dataDirectory);
   const work = path.join(input.dataDirectory, 'claviger.db.restoring');
   try {
     await refuseOccupied(input);
@@ -86,21 +87,7 @@ export async function restoreBackup(input: RestoreInput): Promise<Restored> {
     return { manifest, epoch, lastKnown, setAside, checkpointsSetAside };
   } finally {
     removeFile(work);
-    lock.close();
-  }
-}
-
-/** The lock that a server holds on a data directory. Throws `conflict` where one runs. */
-export function holdDataDirectory(dataDirectory: string): DatabaseSync {
-  const lock = new DatabaseSync(path.join(dataDirectory, 'claviger.db.lock'), { timeout: 0 });
-  try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE');
-    lock.exec('PRAGMA journal_mode = DELETE');
-    lock.exec('BEGIN EXCLUSIVE');
-    return lock;
-  } catch (cause) {
-    lock.close();
-    throw new Failure('conflict', 'a server is using this data directory: stop it first', { cause });
+    await hold.release();
   }
 }
 
@@ -234,22 +221,10 @@ function freeName(name: string): string {
   throw new Failure('conflict', 'too many databases were put aside here');
 }
 
-/** Key of the advisory lock that a server on PostgreSQL holds (postgresql.io.ts). */
-const LOCK_KEY = '7164208268442035570';
 const BATCH = 500;
 
 async function withPostgresql<T>(url: string, act: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: 10_000,
-    application_name: 'claviger',
-  });
-  client.on('error', () => {});
-  try {
-    await client.connect();
-  } catch (cause) {
-    throw new Failure('unavailable', 'PostgreSQL cannot be reached', { cause });
-  }
+  const client = await connectPostgresql(url);
   try {
     return await act(client);
   } finally {
@@ -278,8 +253,6 @@ async function fillPostgresql(work: string, url: string, epoch: number): Promise
   const source = new DatabaseSync(work, { readOnly: true });
   try {
     return await withPostgresql(url, async (client) => {
-      const lock = await client.query<{ held: boolean }>(`SELECT pg_try_advisory_lock(${LOCK_KEY}) AS held`);
-      if (lock.rows[0]?.held !== true) throw new Failure('conflict', 'a server is using this database: stop it first');
       await client.query('BEGIN');
       const aside = await setTablesAside(client, epoch);
       await client.query(META_TABLE);

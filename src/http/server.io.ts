@@ -1,7 +1,7 @@
 // The control API's listener: mounts routes on Fastify and does for each request what no route does itself: who calls, may they, is the
 // input right, was it asked before, what the answer looks like on the wire. Everything it needs is passed in; it decides nothing
 // about the domain. Follows RFC 9110, RFC 9457 and DESIGN section 9 (docs/api.md for callers).
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -68,6 +68,8 @@ export interface ApiOptions {
 export interface ApiServer {
   /** Starts to listen and resolves with the origin. Port 0 takes a free one. */
   listen(host: string, port: number): Promise<string>;
+  /** For a certificate that is replaced while it runs. */
+  readonly server: Server;
   /** The OpenAPI document. */
   readonly document: object;
   /** Refuses new requests, waits for the open ones up to the given time, then cuts them. */
@@ -283,6 +285,7 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   markOptionalBodies(document, options.routes);
 
   return {
+    server: app.server,
     document,
     async listen(host, port) {
       await app.listen({ host, port });

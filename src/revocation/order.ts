@@ -131,7 +131,7 @@ export const REVOCATION: Protocol<RevocationState, RevocationEffect, RevocationE
 export function defaultRevocationPolicy(propagationMs: number): RevocationPolicy {
   return {
     refusals: 3,
-    spacingMs: Math.max(1_000, Math.ceil(propagationMs / 2)),
+    spacingMs: Math.max(1_000, propagationMs),
     retryMinMs: 1_000,
     retryMaxMs: 60_000,
     revokesMax: 50,

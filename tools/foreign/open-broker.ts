@@ -62,7 +62,7 @@ export interface OpenBrokerOptions {
   readonly admit?: Admit;
 }
 
-/** One action for each method and number of segments: whatever the form of a path lets through is allowed. */
+/** Actions for each method and number of segments, with and without a slash at the end: what has the form of a path is allowed. */
 function everyAction(): Action[] {
   const actions: Action[] = [];
   for (const [method, effect] of Object.entries(EFFECTS) as [keyof typeof EFFECTS, Action['effect']][]) {
@@ -72,6 +72,7 @@ function everyAction(): Action[] {
       const names = Array.from({ length: depth }, (_, index) => `segment${index}`);
       const path = names.map((name) => `/{${name}}`).join('');
       actions.push({ name: `any.${verb}-${depth}`, method, path, effect, slashes: names });
+      actions.push({ name: `any.${verb}-${depth}-slash`, method, path: `${path}/`, effect, slashes: names });
     }
   }
   return actions;

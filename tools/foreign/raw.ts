@@ -6,6 +6,8 @@ const ENDS_WITHIN_MS = 10_000;
 
 export interface RawCaller {
   write(bytes: string): void;
+  /** Resolves when this has come back. */
+  heard(part: string): Promise<void>;
   /** Everything that came back, as latin1, once the other side has closed. Rejects where it does not. */
   readonly closed: Promise<string>;
   destroy(): void;
@@ -14,6 +16,7 @@ export interface RawCaller {
 export function openRaw(port: number): RawCaller {
   const socket = connect(port, '127.0.0.1');
   let received = '';
+  let watchers: { part: string; resolve: () => void }[] = [];
   const closed = new Promise<string>((resolve, reject) => {
     const timer = setTimeout(() => {
       socket.destroy();
@@ -21,6 +24,8 @@ export function openRaw(port: number): RawCaller {
     }, ENDS_WITHIN_MS);
     socket.on('data', (chunk: Buffer) => {
       received += chunk.toString('latin1');
+      for (const watcher of watchers) if (received.includes(watcher.part)) watcher.resolve();
+      watchers = watchers.filter((watcher) => !received.includes(watcher.part));
     });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
@@ -30,6 +35,11 @@ export function openRaw(port: number): RawCaller {
   });
   return {
     write: (bytes) => void socket.write(bytes, 'latin1'),
+    heard: (part) =>
+      new Promise((resolve) => {
+        if (received.includes(part)) resolve();
+        else watchers.push({ part, resolve });
+      }),
     closed,
     destroy: () => socket.destroy(),
   };

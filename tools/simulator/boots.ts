@@ -24,7 +24,8 @@ import {
 
 /** How long a process that lost its fence may go on without noticing. */
 const STALE_MAX_MS = 60_000;
-const RESTARTS_MS = [10, 200, 5000, 120_000] as const;
+const RECOVERIES_MAX = 1000;
+const RESTARTS_MS = [10, 10, 200, 200, 5000, 120_000] as const;
 
 /** A process takes the next fence and goes on from the database. */
 function boot(world: World): void {
@@ -93,6 +94,8 @@ function beginRecovery(world: World): void {
 
 function continueRecovery(world: World): void {
   const { database, dice, process } = world;
+  if (++world.recoveries > RECOVERIES_MAX) violate(world, 'endless', 'the recovery finds no key that works');
+  if (world.violation !== null) return;
   adopt(world);
   if (chance(dice, world.rates.crash)) {
     crash(world, process, null);

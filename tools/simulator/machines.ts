@@ -49,6 +49,7 @@ export function start(world: World, row: RotationRow, isSecond: boolean): void {
     wakeAt: world.now,
     isWaiting: false,
     isArmed: false,
+    actsBehind: 0,
     sinceCancel: -1,
     reloads: 0,
   });
@@ -61,6 +62,7 @@ export function reload(world: World, rotator: Rotator): void {
   rotator.rowVersion = row.rowVersion;
   rotator.state = row.state;
   rotator.isArmed = false;
+  rotator.actsBehind = 0;
 }
 
 /** Sees to it that whatever a credential needs is under way. */
@@ -83,6 +85,7 @@ export function proceed(world: World, credential: number): void {
   const wants = world.credentials[credential]!;
   for (const version of database.versions) {
     if (version.credential !== credential || version.isRevoked || version === current) continue;
+    if (world.restores === 0) violate(world, 'leftover', `${version.held.versionId} belongs to no rotation`);
     const state = beginRetirement(version.held, current.held, instantOf(world, process));
     start(world, addRow(world, credential, { old: version, state }), false);
     return;
@@ -144,7 +147,7 @@ export function order(world: World, row: RotationRow, event: OverlapEvent): bool
   return true;
 }
 
-/** No fault begins any more, and those that lasted are over. What is on its way still arrives. */
+/** No fault begins any more, and those that lasted are over. What is on its way still arrives, stale calls as well. */
 export function endFaults(world: World): void {
   if (!world.hasFaults) return;
   if (world.log !== null) note(world, 'the faults are over');
@@ -159,7 +162,6 @@ export function endFaults(world: World): void {
   world.storeDownUntil = now;
   if (!plan.quotaNeverFrees) world.quotaFullUntil = now;
   for (const key of world.keys) key.flapUntil = Math.min(key.flapUntil, now);
-  for (const rotator of [...world.rotators]) if (rotator.process !== world.process) stop(world, rotator.process);
   world.rotators = world.rotators.filter((rotator) => !rotator.isSecond);
   proceedAll(world);
 }

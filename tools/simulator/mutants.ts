@@ -483,11 +483,7 @@ const FOUND: readonly Mutant[] = [
   shell(
     'the inventory looks before second copies are adopted',
     'the only key that works is taken for an orphan',
-    [
-      BOOTS,
-      '  const { database, dice, process } = world;\n  adopt(world);\n',
-      '  const { database, dice, process } = world;\n  finalLook(world);\n  adopt(world);\n',
-    ],
+    [BOOTS, '  adopt(world);\n', '  finalLook(world);\n  adopt(world);\n'],
     [BOOTS, "import { beginLook } from './looks.ts';", "import { beginLook, finalLook } from './looks.ts';"],
   ),
   protocol('a restored rotation goes on', 'the adopted key is retired by nobody', [

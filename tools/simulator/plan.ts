@@ -216,7 +216,7 @@ function turnOn(rates: Rates, family: Family, p: number): void {
       rates.requestLost = rate(p / 2);
       rates.answerLost = rate(p);
       rates.duplicated = rate(p);
-      rates.late = rate(p / 2);
+      rates.late = rate(p);
       break;
     case 'crash':
       rates.crash = rate(p / 2);
@@ -236,6 +236,11 @@ function turnOn(rates: Rates, family: Family, p: number): void {
       rates.deleteLies = rate(p * 2);
       rates.deleteSlow = rate(0.5);
       rates.deleteFlaps = rate(0.5);
+      break;
+    case 'restore':
+      // What a restore makes dangerous are deletions that are still under way.
+      rates.late = Math.max(rates.late, rate(p));
+      rates.deleteSlow = rate(0.5);
       break;
     case 'rotators':
       rates.stall = rate(p);

@@ -2,7 +2,7 @@
 // the way back. It knows truths (`goneAt`) that no answer shows.
 import type { SeenKey } from '../../src/credentials/inventory.ts';
 import { checkHeld } from './invariants.ts';
-import { below, chance, draw } from './random.ts';
+import { below, chance, draw, HALF } from './random.ts';
 import { count, isValid, type Key, NEVER, note, schedule, type World } from './world.ts';
 
 export type Reading = 'alive' | 'dead' | 'unknown';
@@ -186,7 +186,10 @@ export function flap(world: World, key: Key, isLong: boolean): void {
 }
 
 function flapFrom(world: World, key: Key, at: number): void {
-  const lengthMs = below(world.dice, world.plan.flapMaxMs + 1);
+  const { flapMaxMs, spacingMinMs } = world.plan;
+  // Half of them as long as the model allows: just not long enough for a proof.
+  const shortestMs = chance(world.dice, HALF) ? Math.max(0, flapMaxMs - spacingMinMs) : 0;
+  const lengthMs = shortestMs + below(world.dice, flapMaxMs - shortestMs + 1);
   key.isShaken = true;
   key.isShakenLong = lengthMs >= world.plan.spacingMinMs;
   key.flapFrom = at;

@@ -1,6 +1,7 @@
 // One schedule: the world is set up, drivers and the network take their turns in the order of virtual time, faults strike, the
 // faults end, everything must come to its end, and the last looks are taken. One seed gives one schedule, for ever.
 import { formatLabel } from '../../src/credentials/label.ts';
+import type { Ask } from '../../src/rotation/drive.ts';
 import { crash } from './boots.ts';
 import { copyOf, INSTANCE } from './database.ts';
 import { checkFinal } from './invariants.ts';
@@ -8,7 +9,7 @@ import { finalLook } from './looks.ts';
 import { ended, endFaults, proceed, reload } from './machines.ts';
 import { NO_FAULTS } from './plan.ts';
 import { create } from './provider.ts';
-import { below, chance, HALF } from './random.ts';
+import { below, chance, HALF, type Rate } from './random.ts';
 import { mint, perform } from './shell.ts';
 import { strike } from './strikes.ts';
 import {
@@ -162,12 +163,20 @@ function meetsFaults(world: World, rotator: Rotator): boolean {
     return rotator.process.isAlive && world.rotators.includes(rotator);
   }
   if (chance(dice, rates.strike)) strike(world, rotator);
-  if (chance(dice, rates.crash)) crash(world, rotator.process, null);
+  if (chance(dice, crashRate(world, rotator.ask!))) crash(world, rotator.process, null);
   if (!rotator.process.isAlive) return false;
   const isOvertaken = rotator.process !== world.process && chance(dice, HALF);
   if (!isOvertaken && !chance(dice, rates.stall)) return true;
   rotator.wakeAt = world.now + below(dice, 30_000);
   return false;
+}
+
+/** The worst moments for a crash are between an act and its entry, above all where the entry takes back what was believed. */
+function crashRate(world: World, ask: Ask): Rate {
+  const usual = world.rates.crash;
+  if (usual === 0 || ask.ask !== 'journal' || ask.event.on === 'begun') return usual;
+  const takesBack = ask.before.step === 'prove' && ask.event.on === 'probed' && ask.event.verdict === 'alive';
+  return takesBack ? HALF : 3 * usual;
 }
 
 function close(world: World): void {

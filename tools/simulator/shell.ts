@@ -31,6 +31,9 @@ import {
   type World,
 } from './world.ts';
 
+/** Acts that a driver may still make after an operator has written to its row. */
+const ACTS_BEHIND_MAX = 3;
+
 /** Performs the ask in hand and puts its answer where the driver will find it when it wakes. */
 export function perform(world: World, rotator: Rotator): void {
   const ask = rotator.ask!;
@@ -47,6 +50,7 @@ export function perform(world: World, rotator: Rotator): void {
     answer(world, rotator, null, journal, 2);
     return;
   }
+  if (rotator.process === world.process && rotator.rowVersion !== rotator.row.rowVersion) checkBehind(world, rotator);
   const event = act(world, rotator, ask.effect);
   if (world.log !== null) logAct(world, rotator, ask.effect, event);
   answer(world, rotator, event, null, 5 + (world.hasFaults ? draw(world.dice) & 255 : 0));
@@ -86,6 +90,12 @@ function write(world: World, rotator: Rotator, ask: Extract<Ask, { ask: 'journal
   if (ask.event.on === 'begun') rotator.isArmed = true;
   if (rotator.sinceCancel >= 0) checkCommand(world, rotator);
   return 'done';
+}
+
+/** A driver may act on what it read a moment ago, but not for long. */
+function checkBehind(world: World, rotator: Rotator): void {
+  if (world.now < world.storeDownUntil || ++rotator.actsBehind <= ACTS_BEHIND_MAX) return;
+  violate(world, 'command', `a driver of rotation ${rotator.row.number} does not notice that its row has moved on`);
 }
 
 /** A cancel that was handed over must show in the row within two entries, unless it came after the pivot. */

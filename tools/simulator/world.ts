@@ -135,6 +135,8 @@ export interface Rotator {
   isWaiting: boolean;
   /** A journaled intent that no call has used up. */
   isArmed: boolean;
+  /** Acts since its row moved on without it. */
+  actsBehind: number;
   /** Journal entries since a cancel was handed over, or -1. */
   sinceCancel: number;
   reloads: number;
@@ -212,6 +214,7 @@ export interface World {
   cancels: number;
   kills: number;
   restores: number;
+  recoveries: number;
   /** Keys that were called revoked during a flap that outlasts every proof: the inventory owes an alarm for each. */
   readonly alarmsDue: Key[];
 }
@@ -263,6 +266,7 @@ export function newWorld(seed: number, log: string[] | null, tally: Tally): Worl
     cancels: 0,
     kills: 0,
     restores: 0,
+    recoveries: 0,
     alarmsDue: [],
   };
 }

@@ -30,26 +30,6 @@ const list: Command = {
   },
 };
 
-const show: Command = {
-  name: 'certificate show',
-  about: 'a certificate, in the form that can be checked: a signed note',
-  arguments: [{ name: '<certificate-id>', about: 'id of the certificate: `claviger certificate list`' }],
-  examples: [
-    {
-      line: 'claviger certificate show crt_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4 > billing-1.certificate',
-      about: 'keep it; `certificate verify` needs nothing but this file and the key',
-    },
-  ],
-  async run(context, input) {
-    const api = await context.api();
-    const path = `/v1/certificates/${idSegment('certificate', input.argument(0))}`;
-    const row = await api.get<Certificate>(path);
-    // A file gets the exact bytes; a terminal nothing that moves its cursor.
-    const text = context.machine.stdout.isTty ? visibleBlock(row.note) : row.note;
-    return { data: row, text: text.replace(/\n$/, ''), brief: text.replace(/\n$/, '') };
-  },
-};
-
 /** What a certificate says, in words. */
 function statementText(context: Context, fields: Readonly<Record<string, Json>>): string {
   const object = (value: Json | undefined) =>
@@ -83,6 +63,27 @@ function statementText(context: Context, fields: Readonly<Record<string, Json>>)
     ['instance', text(fields['instance'])],
   ]);
 }
+
+const show: Command = {
+  name: 'certificate show',
+  about: 'a certificate, in the form that can be checked: a signed note',
+  arguments: [{ name: '<certificate-id>', about: 'id of the certificate: `claviger certificate list`' }],
+  examples: [
+    {
+      line: 'claviger certificate show crt_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4 > billing-1.certificate',
+      about: 'keep it; `certificate verify` needs nothing but this file and the key',
+    },
+  ],
+  async run(context, input) {
+    const api = await context.api();
+    const path = `/v1/certificates/${idSegment('certificate', input.argument(0))}`;
+    const row = await api.get<Certificate>(path);
+    // A file or a pipe gets the exact bytes, a person what they say.
+    if (!context.machine.stdout.isTty) return { data: row, text: row.note.replace(/\n$/, '') };
+    context.note(`The form that can be checked: claviger certificate show ${row.id} > ${row.id}.certificate`);
+    return { data: row, text: statementText(context, row.statement), brief: visibleBlock(row.note).replace(/\n$/, '') };
+  },
+};
 
 export function certificateCommands(primitives: Primitives): readonly Command[] {
   const verify: Command = {

@@ -33,9 +33,15 @@ export const IDENTITY_OPTIONS: readonly OptionSpec[] = [
 ];
 
 export const POLICY_OPTIONS: readonly OptionSpec[] = [
-  { flags: '--every-days <days>', about: 'rotate when it is this old' },
-  { flags: '--quiet-for <duration>', about: 'unused for this long before the old version is revoked' },
-  { flags: '--drain-max <duration>', about: 'say who still uses the old version after this time' },
+  { flags: '--every-days <days>', about: 'rotate when it is this old; `none`: only on request' },
+  {
+    flags: '--quiet-for <duration>',
+    about: 'unused for this long before the old version is revoked; `none`: what is usual',
+  },
+  {
+    flags: '--drain-max <duration>',
+    about: 'say who still uses the old version after this time; `none`: what is usual',
+  },
   {
     flags: '--on-compromise <order>',
     about: 'revoke first and stand still, or replace first',
@@ -46,15 +52,20 @@ export const POLICY_OPTIONS: readonly OptionSpec[] = [
 
 /** The policy that the options name; undefined where they name none. */
 function policyOf(input: Input): Partial<RotationSettings> | undefined {
-  const everyDays = input.count('everyDays', { min: 1, max: 3_650 });
-  const quietSeconds = input.seconds('quietFor');
-  const drainMaxSeconds = input.seconds('drainMax');
+  /** `none` puts the option back to its default, which is null; undefined where it was not given. */
+  const orNone = <T>(key: string, read: () => T): T | null | undefined => {
+    const text = input.text(key);
+    return text === null ? undefined : text === 'none' ? null : read();
+  };
+  const everyDays = orNone('everyDays', () => input.count('everyDays', { min: 1, max: 3_650 }));
+  const quietSeconds = orNone('quietFor', () => input.seconds('quietFor'));
+  const drainMaxSeconds = orNone('drainMax', () => input.seconds('drainMax'));
   const onCompromise = input.text('onCompromise');
   const openStreams = input.text('openStreams');
   const policy = {
-    ...(everyDays === null ? {} : { everyDays }),
-    ...(quietSeconds === null ? {} : { quietSeconds }),
-    ...(drainMaxSeconds === null ? {} : { drainMaxSeconds }),
+    ...(everyDays === undefined ? {} : { everyDays }),
+    ...(quietSeconds === undefined ? {} : { quietSeconds }),
+    ...(drainMaxSeconds === undefined ? {} : { drainMaxSeconds }),
     ...(onCompromise === null ? {} : { onCompromise: onCompromise as RotationSettings['onCompromise'] }),
     ...(openStreams === null ? {} : { openStreams: openStreams as RotationSettings['openStreams'] }),
   };
@@ -163,7 +174,9 @@ const add: Command = {
     const query: Record<string, string> = input.isOff('resolve') ? { resolve: 'false' } : {};
     const made = await api.post<BroughtDetail>('/v1/credentials', body, query);
     const row = made.credential;
-    context.note(`Grant its use: claviger grant add <principal> ${credentialName(row)} --action <action>`);
+    if (row.purpose === 'lend') {
+      context.note(`Grant its use: claviger grant add <principal> ${credentialName(row)} --action <action>`);
+    }
     return broughtOutcome(made, `Added ${visible(credentialName(row))} (${row.id}).`);
   },
 };
@@ -292,6 +305,7 @@ const edit: Command = {
   examples: [{ line: 'claviger credential edit billing --every-days 30', about: 'rotate it every month' }],
   async run(context, input) {
     const api = await context.api();
+    const policy = policyOf(input);
     const row = await api.credential(input.argument(0));
     const change: Record<string, unknown> = {};
     const texts = { rename: 'name', owner: 'owner', note: 'note' };
@@ -301,8 +315,7 @@ const edit: Command = {
     }
     const issuer = input.text('issuer');
     if (issuer !== null) change['issuer'] = issuer === 'none' ? null : (await api.credential(issuer)).id;
-    const policy = policyOf(input);
-    if (policy !== undefined) change['policy'] = { ...row.policy, ...policy };
+    if (policy !== undefined) change['policy'] = policy;
     if (Object.keys(change).length === 0) throw new Failure('invalid', 'say what to change');
     return credentialOutcome(
       await api.patch<Credential>(`/v1/credentials/${row.id}`, change, row.rowVersion),

@@ -3,9 +3,10 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { takeBackup } from '../../database/backup.io.ts';
+import { holdStore } from '../../database/hold.io.ts';
 import { SCHEMA_VERSION } from '../../database/migrations.ts';
 import { openForReading } from '../../database/reading.io.ts';
-import { holdDataDirectory, restoreBackup } from '../../database/restore.io.ts';
+import { restoreBackup } from '../../database/restore.io.ts';
 import { newestCheckpoints } from '../../ledger/superseded.io.ts';
 import { Failure } from '../../model/failure.ts';
 import type { Input, Outcome } from '../command.ts';
@@ -110,7 +111,7 @@ export async function runMigrate(context: Context, input: Input): Promise<Outcom
   if (before > SCHEMA_VERSION)
     throw new Failure('invalid', 'the database is newer than this program: install a newer one');
   if (before === 0) throw new Failure('invalid', 'the database was not initialised: run `claviger init`');
-  const lock = store.kind === 'sqlite' ? holdDataDirectory(config.dataDirectory) : null;
+  const hold = await holdStore(store, config.dataDirectory);
   try {
     const to = path.resolve(input.text('backup') ?? usualBackup(config.dataDirectory, before, context.machine.now()));
     await backupTo(context, installation, to);
@@ -119,7 +120,7 @@ export async function runMigrate(context: Context, input: Input): Promise<Outcom
     const text = `Migrated from schema ${before} to ${SCHEMA_VERSION}. The backup of before: ${visible(to)}`;
     return { data: { schema: SCHEMA_VERSION, from: before, ran, backup: to }, text, brief: String(SCHEMA_VERSION) };
   } finally {
-    lock?.close();
+    await hold.release();
   }
 }
 

@@ -103,7 +103,7 @@ interface DatabaseFound {
 async function databaseChecks(context: Context, config: Config): Promise<DatabaseFound> {
   let reading: Reading;
   try {
-    reading = await openForReading(await storeOf(config));
+    reading = await openForReading(await storeOf(config, context.machine.env));
   } catch (error) {
     const why = Failure.is(error) ? error.message : 'it cannot be opened';
     return { checks: [check('database', 'error', why)], instance: null };
@@ -169,7 +169,7 @@ async function contentChecks(context: Context, config: Config, reading: Reading,
           ),
         ]
       : []),
-    await kekCheck(config, reading, await rows<KekRow>('keks')),
+    await kekCheck(context, config, reading, await rows<KekRow>('keks')),
     ...(await Promise.all(LOGS.map((log) => ledgerCheck(config, reading, { log, instance })))),
     protectionCheck(unprotected, config.secondCopy !== null),
     clockCheck({ now: context.machine.now(), newestEntryAt, databaseNow }),
@@ -182,7 +182,7 @@ async function databaseClock({ read }: Reading): Promise<number> {
 }
 
 /** Whether the key that the configuration names opens what the database holds. */
-async function kekCheck(config: Config, { read }: Reading, rows: readonly KekRow[]): Promise<Check> {
+async function kekCheck(context: Context, config: Config, { read }: Reading, rows: readonly KekRow[]): Promise<Check> {
   const id = 'key-encryption key';
   const { kek, dataDirectory } = config;
   const inForce = kekInForce(rows, 'primary');
@@ -203,7 +203,7 @@ async function kekCheck(config: Config, { read }: Reading, rows: readonly KekRow
     const source: KekSource =
       kek.kind === 'key-file'
         ? { kind: 'key-file', path: kek.path }
-        : { kind: 'passphrase', passphrase: await readSecretSource(kek.from) };
+        : { kind: 'passphrase', passphrase: await readSecretSource(kek.from, { environment: context.machine.env }) };
     const key = await loadKek({ row: inForce, source, dataDirectory });
     const { createVault } = await import('../../vault/vault.io.ts');
     const { cipher, machineRandom } = await import('../../vault/cipher.io.ts');

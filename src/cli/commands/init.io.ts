@@ -1,6 +1,6 @@
 // The beginning: a configuration where there is none, the key-encryption key, the database, the first admin with its token. Asks on a
 // terminal what no option says. Not here: what is written into the database (init.io.ts of the house).
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.io.ts';
@@ -114,8 +114,13 @@ async function configure(context: Context, input: Input): Promise<{ config: Conf
       errors: [{ pointer: file, detail: 'is used as it is' }],
     });
   }
-  const { config } = await loadConfig(file, { environment: context.machine.env });
-  return { config, file, isNew };
+  try {
+    const { config } = await loadConfig(file, { environment: context.machine.env });
+    return { config, file, isNew };
+  } catch (error) {
+    if (isNew) rmSync(file);
+    throw error;
+  }
 }
 
 /** The key-encryption key: from its file, which is made where it is not there, or a passphrase. */
@@ -131,14 +136,31 @@ async function kekOf(context: Context, input: Input, config: Config) {
     context.note(`Made the key file ${kek.path}: keep a copy where the data is not. Without it nothing can be opened.`);
     return { kind: 'key-file' as const, key };
   }
-  const passphrase = kek === null ? await readPassphrase(context, input, true) : await readSecretSource(kek.from);
+  const passphrase =
+    kek === null
+      ? await readPassphrase(context, input, true)
+      : await readSecretSource(kek.from, { environment: context.machine.env });
   return { kind: 'passphrase' as const, passphrase };
 }
 
 export async function runInit(context: Context, input: Input): Promise<Outcome> {
   const admin = input.text('admin') ?? 'admin';
   if (!SLUG.test(admin)) throw new Failure('invalid', '--admin takes lower-case letters, digits and dashes');
-  const { config, file } = await configure(context, input);
+  const { config, file, isNew } = await configure(context, input);
+  try {
+    return await begin(context, input, { config, file, admin });
+  } catch (error) {
+    // So that the same call can be made again: what was written is this call's own. A key file stays; keys are never deleted.
+    if (isNew) rmSync(file, { force: true });
+    throw error;
+  }
+}
+
+async function begin(
+  context: Context,
+  input: Input,
+  { config, file, admin }: { config: Config; file: string; admin: string },
+): Promise<Outcome> {
   const tokenFile = tokenFileBeside(file);
   if (existsSync(tokenFile)) {
     throw new Failure('conflict', 'there is a token file of an installation already', {
@@ -148,7 +170,9 @@ export async function runInit(context: Context, input: Input): Promise<Outcome> 
   const kek = await kekOf(context, input, config);
   const { initialise } = await import('../../init.io.ts');
   const databaseUrl =
-    config.database.kind === 'postgresql' ? showOnce(await readSecretSource(config.database.url)) : null;
+    config.database.kind === 'postgresql'
+      ? showOnce(await readSecretSource(config.database.url, { environment: context.machine.env }))
+      : null;
   const made = await initialise({ config, kek, admin, databaseUrl });
   const token = new Secret(made.token);
   const isKept = await keep(context, tokenFile, token);

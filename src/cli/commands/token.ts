@@ -66,9 +66,9 @@ const issue: Command = {
   ],
   async run(context, input) {
     const api = await context.api();
-    const { id } = await api.principal(input.argument(0));
-    const credential = input.text('credential');
     const expiresInSeconds = input.seconds('expiresIn');
+    const credential = input.text('credential');
+    const { id } = await api.principal(input.argument(0));
     await refuseTaken(context, input);
     const issued = await api.post<Issued>(`/v1/principals/${id}/tokens`, {
       ...(credential === null ? {} : { credential: (await api.credential(credential)).id }),

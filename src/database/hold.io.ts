@@ -1,0 +1,68 @@
+// Keeps servers away from a database while something is done to it that they must not see halfway: the locks that a server takes when
+// it starts (sqlite.io.ts, postgresql.io.ts), taken here instead.
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import pg from 'pg';
+import { Failure } from '../model/failure.ts';
+import { postgresqlTypes, type Store } from './reading.io.ts';
+
+/** Key of the advisory lock that a server on PostgreSQL holds: the word `claviger` as a 64-bit number. */
+const LOCK_KEY = '7164208268442035570';
+
+export interface Hold {
+  /** Lets servers in again. A process that ends has let go, too. */
+  release(): Promise<void>;
+}
+
+/** Takes the place of a server. Throws `conflict` where one runs, `unavailable` where the database cannot be reached. */
+export async function holdStore(store: Store, dataDirectory: string): Promise<Hold> {
+  return store.kind === 'sqlite' ? holdSqlite(dataDirectory) : holdPostgresql(store.url);
+}
+
+function holdSqlite(dataDirectory: string): Hold {
+  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+  const lock = new DatabaseSync(path.join(dataDirectory, 'claviger.db.lock'), { timeout: 0 });
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE');
+    lock.exec('PRAGMA journal_mode = DELETE');
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (cause) {
+    lock.close();
+    throw new Failure('conflict', 'a server is using this data directory: stop it first', { cause });
+  }
+  return {
+    release() {
+      lock.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+async function holdPostgresql(url: string): Promise<Hold> {
+  const client = await connectPostgresql(url);
+  const lock = await client.query<{ held: boolean }>(`SELECT pg_try_advisory_lock(${LOCK_KEY}) AS held`);
+  if (lock.rows[0]?.held !== true) {
+    await client.end();
+    throw new Failure('conflict', 'a server is using this database: stop it first');
+  }
+  return { release: () => client.end() };
+}
+
+/** A connection of one's own. Throws `unavailable`. */
+export async function connectPostgresql(url: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    types: postgresqlTypes,
+    connectionTimeoutMillis: 10_000,
+    application_name: 'claviger',
+  });
+  // A lost connection also rejects the query that runs; without a listener it would end the process.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+  } catch (cause) {
+    throw new Failure('unavailable', 'PostgreSQL cannot be reached', { cause });
+  }
+  return client;
+}
