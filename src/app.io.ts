@@ -13,6 +13,7 @@ import type { Snapshot } from './broker/plan.ts';
 import { type Config, providerSettings } from './config/config.ts';
 import type { CredentialRow, VersionRow } from './credentials/credential.ts';
 import { createLive, type Live } from './credentials/live.ts';
+import { pendingRecovery } from './credentials/recovery.ts';
 import { createKeyRing, type KeyRing } from './credentials/ring.io.ts';
 import type { Database } from './database/database.ts';
 import { openPostgresqlDatabase } from './database/postgresql.io.ts';
@@ -26,6 +27,7 @@ import type { Clock, Random } from './model/clock.ts';
 import type { Desk } from './model/desk.ts';
 import { allRows } from './model/desk.ts';
 import { Failure } from './model/failure.ts';
+import type { JsonObject } from './model/json.ts';
 import type { SettingRow } from './model/setting.ts';
 import { createCall } from './net/call.io.ts';
 import { createDialer, type Dialer } from './net/dial.io.ts';
@@ -77,6 +79,7 @@ export interface AppOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly onLost: (why: string) => void;
+  readonly report?: (message: string, fields: JsonObject) => void;
   /** Providers beside the registry's. */
   readonly moreProviders?: readonly Provider[];
 }
@@ -274,11 +277,9 @@ export async function createApp(
       const parts = vault.openParts(signingKeyContext(instance), row.value);
       signers = createSigners(instance, parts['key']!);
       publisher = createPublisher(path.join(config.dataDirectory, 'ledger'), signers);
-      for (const credential of livePolicy.credentials.values()) {
-        if (credential.current !== null && credential.row.purpose === 'lend')
-          await app.arm(credential.row, credential.current);
-      }
       await syncCatalogues(app, providers.values());
+      // After a restore nothing is brokered until its recovery has chosen what is current.
+      if (pendingRecovery(rows) === null) await armCurrent(app, options.report ?? (() => {}));
     },
     sleep() {
       vault.seal();
@@ -300,6 +301,22 @@ export async function createApp(
     },
   };
   return app;
+}
+
+/**
+ * Makes the current version of every credential that is lent usable by the broker. One that cannot be opened is reported and left
+ * out (its requests are answered 503): it must not keep the others from being served.
+ */
+export async function armCurrent(app: App, report: (message: string, fields: JsonObject) => void): Promise<void> {
+  for (const credential of app.policy.credentials.values()) {
+    if (credential.current === null || credential.row.purpose !== 'lend') continue;
+    try {
+      await app.arm(credential.row, credential.current);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : '';
+      report('credential.not-opened', { credential: credential.row.id, version: credential.current.id, why });
+    }
+  }
 }
 
 /** An outbound proxy without credentials of its own: `http://host:port`. */

@@ -10,8 +10,8 @@ import { labelPart } from './credentials/label.ts';
 import { createProber, type Prober } from './credentials/prober.ts';
 import { envelopeContext } from './credentials/ring.io.ts';
 import { writeDurably } from './ledger/checkpoints.io.ts';
-import { rowJson } from './model/change.ts';
-import { allRows } from './model/desk.ts';
+import { nextImage, rowJson } from './model/change.ts';
+import { allRows, findRow } from './model/desk.ts';
 import { Failure } from './model/failure.ts';
 import { newId } from './model/id.ts';
 import { canonicalJson, type JsonObject } from './model/json.ts';
@@ -69,12 +69,12 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
       return sealed;
     },
     arm: app.arm,
-    certify: ({ credential, version, row, refusals, actor }) =>
+    certify: ({ credential, version, row, refusals }) =>
       certify({
         credential,
         version,
         reason: version.reason ?? row.reason,
-        actor,
+        actor: row.requestedBy,
         requestedAt: row.requestedAt,
         revokeCalledAt: row.revokeCalledAt,
         refusals,
@@ -93,12 +93,12 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
     callFor: app.callFor,
     open,
     isSealed,
-    certify: ({ row, credential, version, actor }) =>
+    certify: ({ row, credential, version }) =>
       certify({
         credential,
         version,
         reason: row.reason,
-        actor,
+        actor: row.requestedBy,
         requestedAt: row.requestedAt,
         revokeCalledAt: row.revokeCalledAt,
         refusals: row.refusals,
@@ -140,8 +140,35 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
   const timers: NodeJS.Timeout[] = [];
   let inventoryAt = clock.monotonic();
 
+  /** Keys that came in by hand have no rotation to copy them: each look covers those that lack a second copy. */
+  async function coverAll(): Promise<void> {
+    if (copy === null) return;
+    for (const version of allRows<VersionRow>(app.rows, 'version')) {
+      if (version.state !== 'current' || version.secondCopyAt !== null) continue;
+      const credential = findRow<CredentialRow>(app.rows, 'credential', version.credentialId);
+      if (credential === null) continue;
+      try {
+        await copy(credential, version);
+        const row = nextImage<VersionRow>(version, { secondCopyAt: clock.now() });
+        const rows = [{ noun: 'version' as const, row }];
+        const event = {
+          v: 1 as const,
+          at: clock.now(),
+          actor: 'system:cover',
+          type: 'version.covered',
+          rows,
+          detail: {},
+        };
+        await app.write({ events: [event] });
+      } catch (error) {
+        if (!Failure.is(error, 'conflict')) report('cover.failed', { version: version.id, why: String(error) });
+      }
+    }
+  }
+
   async function tick(): Promise<void> {
     if (isSealed()) return;
+    await coverAll();
     for (const credential of app.policy.credentials.values()) {
       if (!dueFor(credential.row, credential.current, clock.now()).due) continue;
       const request = {

@@ -2,10 +2,17 @@
 // `recovery` with state `pending`; a crash in between repeats the recovery from its beginning.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { App } from './app.io.ts';
+import { type App, armCurrent } from './app.io.ts';
 import type { CredentialRow, VersionRow } from './credentials/credential.ts';
 import type { Probeable } from './credentials/prober.ts';
-import { adoptable, type Candidate, type Recovery, recover, recoveryWaitMs } from './credentials/recovery.ts';
+import {
+  adoptable,
+  type Candidate,
+  pendingRecovery,
+  type Recovery,
+  recover,
+  recoveryWaitMs,
+} from './credentials/recovery.ts';
 import type { Engines, Report } from './engines.io.ts';
 import { type ControlEvent, nextImage, type RowImage } from './model/change.ts';
 import { allRows, findRow, getRow } from './model/desk.ts';
@@ -50,18 +57,12 @@ function recoverySetting(app: App): { row: SettingRow; value: RecoveryState } | 
   return row === undefined ? null : { row, value: row.value as unknown as RecoveryState };
 }
 
-/** Whether a restore waits for its recovery. */
-export function isRecoveryPending(app: App): SettingRow | null {
-  const setting = recoverySetting(app);
-  return setting?.value.state === 'pending' ? setting.row : null;
-}
-
 /**
  * Recovers where a restore is pending, and goes on retiring what an earlier recovery replaced. Throws where the database cannot write: then
  * nothing may be brokered.
  */
 export async function recoverAfterRestore(app: App, engines: Engines, report: Report): Promise<void> {
-  if (isRecoveryPending(app) !== null) await recoverNow(app, engines, report);
+  if (pendingRecovery(app.rows) !== null) await recoverNow(app, engines, report);
   if (recoverySetting(app)?.value.state === 'retiring') {
     retireReplaced(app, engines, report).catch((error: unknown) =>
       report('recovery.retiring-stopped', { why: whyOf(error) }),
@@ -83,6 +84,7 @@ async function recoverNow(app: App, engines: Engines, report: Report): Promise<v
   const orphansDeleted = reports.reduce((sum, one) => sum + one.orphansDeleted, 0);
   const at = allReplaced(app).reduce((latest, version) => Math.max(latest, replacedAt(version)), app.clock.now());
   await writeState(app, 'recovery.done', { state: 'retiring', at }, { adopted, orphansDeleted, toRetire });
+  await armCurrent(app, report);
   report('recovery.done', { adopted, orphansDeleted, toRetire });
 }
 
@@ -203,7 +205,6 @@ async function makeCurrent(
   const at = app.clock.now();
   const chosen = versions.find((version) => version.id === id)!;
   const before = versions.find((version) => version.state === 'current');
-  if (credential.purpose === 'lend') await app.arm(credential, chosen);
   if (chosen.state === 'current') return;
   const rows: RowImage[] = [];
   if (before !== undefined) {

@@ -118,7 +118,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   refuseExposed(config.broker, 'broker');
   refuseExposed(config.api, 'api');
   const app = await createApp(
-    { config, onLost: options.onLost, moreProviders: options.moreProviders ?? [] },
+    { config, onLost: options.onLost, report, moreProviders: options.moreProviders ?? [] },
     async (source) => revealSecretText(await options.readSecret(source)),
   );
   try {

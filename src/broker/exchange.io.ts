@@ -2,12 +2,14 @@
 // its record is durable, scrubbed, counted in flight, and cut when access ends. Whole bodies are never buffered, except a JSON body
 // that must be edited, which is bounded.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Guardian } from '../access/guardian.io.ts';
 import type { UseFacts } from '../access/leaf.ts';
 import type { Live, OpenUse } from '../credentials/live.ts';
 import { STALE, UNWRITTEN } from '../database/gather.ts';
 import { answerHead, type Redirect } from './answer.ts';
+import { createPartScanner } from './form.ts';
 import type { Forward } from './plan.ts';
 import { problemAnswer } from './problem.ts';
 import { createScrubber, type Scrubber } from './scrub.ts';
@@ -27,7 +29,12 @@ export interface ExchangeContext {
   readonly ended: () => void;
 }
 
-type Body = { readonly kind: 'none' } | { readonly kind: 'stream' } | { readonly kind: 'text'; readonly text: string };
+export type Body =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'stream' }
+  /** A multipart form: streamed, and watched for a part that asks for another method. */
+  | { readonly kind: 'parts' }
+  | { readonly kind: 'bytes'; readonly bytes: Buffer };
 
 type Phase = 'waiting' | 'flowing' | 'ended';
 
@@ -119,7 +126,7 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
       path: this.#plan.target,
       method: this.#facts.method as Dispatcher.HttpMethod,
       headers: this.#plan.headers as string[],
-      body: this.#body.kind === 'stream' ? this.#request : this.#body.kind === 'text' ? this.#body.text : null,
+      body: this.#upstreamBody(),
       headersTimeout: this.#context.headersTimeoutMs,
       bodyTimeout: this.#context.bodyTimeoutMs,
     };
@@ -127,6 +134,30 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
       this.#dispatcher.dispatch(options, this);
     } catch {
       this.#refuse(502, 'upstream-unreachable');
+    }
+  }
+
+  #upstreamBody(): IncomingMessage | Readable | Buffer | null {
+    switch (this.#body.kind) {
+      case 'none':
+        return null;
+      case 'stream':
+        return this.#request;
+      case 'parts':
+        return Readable.from(this.#watched(), { objectMode: false });
+      case 'bytes':
+        return this.#body.bytes;
+    }
+  }
+
+  async *#watched(): AsyncGenerator<Buffer> {
+    const scan = createPartScanner();
+    for await (const chunk of this.#request as AsyncIterable<Buffer>) {
+      if (scan(chunk)) {
+        this.#refuse(400, 'method-override');
+        return;
+      }
+      yield chunk;
     }
   }
 
@@ -248,7 +279,7 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
     }
     const answer = problemAnswer(status, reason, 0, this.#facts.id);
     // What the caller still sends is not read: the connection ends with this answer.
-    const closing = this.#body.kind === 'stream' ? ['connection', 'close'] : [];
+    const closing = this.#body.kind === 'stream' || this.#body.kind === 'parts' ? ['connection', 'close'] : [];
     this.#response.writeHead(answer.status, [...answer.headers, ...closing]);
     this.#response.end(answer.body);
   }

@@ -1,17 +1,17 @@
 // The broker's port: node:http in, one plan for each request, then either a refusal or an exchange. Decides nothing itself.
-import { isUtf8 } from 'node:buffer';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import { storableUserAgent, type UseFacts } from '../access/leaf.ts';
 import type { LiveCredential } from '../access/policy.ts';
+import { editedJson, type Prepared, plainForm } from './body.io.ts';
 import { createConnections, endRaw, endWith } from './connection.io.ts';
-import { Exchange, type ExchangeContext } from './exchange.io.ts';
+import { type Body, Exchange, type ExchangeContext } from './exchange.io.ts';
+import { formKind } from './form.ts';
 import { ALLOWED_METHODS, hasForbiddenTrailer, inspectHead, isServerWide, originForm } from './head.ts';
 import { type Forward, type Identity, plan, type Refusal, type Snapshot } from './plan.ts';
 import { problemAnswer } from './problem.ts';
-import { splice } from './splice.ts';
 
 export interface BrokerOptions extends Omit<ExchangeContext, 'ended'> {
   /** The state to decide on, as it is now. */
@@ -97,7 +97,12 @@ export function createBroker(options: BrokerOptions): Broker {
     }
     const needsEditing = made.injection.body !== null || made.injection.bodyPointers.length > 0;
     const { hasBody } = made.facts;
-    if (needsEditing && hasBody) void edit(made, facts, request, response);
+    const form = hasBody ? formKind(made.facts.contentType) : null;
+    const bytesMax = limits.editedBodyBytesMax;
+    if (needsEditing && hasBody) {
+      void beginWhole(made, facts, request, response, editedJson(request, made.injection, bytesMax));
+    } else if (form === 'urlencoded') void beginWhole(made, facts, request, response, plainForm(request, bytesMax));
+    else if (form === 'multipart') begin(made, facts, request, response, { kind: 'parts' });
     else if (hasBody && request.headers['transfer-encoding'] !== undefined) {
       // By then the parser has read all that came with the head: what is malformed there never reaches the provider.
       setImmediate(() => beginChunked(made, facts, request, response));
@@ -111,13 +116,7 @@ export function createBroker(options: BrokerOptions): Broker {
     } else begin(made, facts, request, response, STREAM);
   }
 
-  function begin(
-    made: Forward,
-    facts: UseFacts,
-    request: IncomingMessage,
-    response: ServerResponse,
-    body: { kind: 'none' } | { kind: 'stream' } | { kind: 'text'; text: string },
-  ): void {
+  function begin(made: Forward, facts: UseFacts, request: IncomingMessage, response: ServerResponse, body: Body): void {
     let dispatcher: Dispatcher;
     try {
       dispatcher = options.dispatcherFor(made.identity.credential);
@@ -127,7 +126,7 @@ export function createBroker(options: BrokerOptions): Broker {
     }
     inFlight++;
     const exchange = new Exchange(context, { plan: made, facts, request, response, dispatcher, body });
-    if (body.kind === 'stream') watchContent(exchange, request, response);
+    if (body.kind === 'stream' || body.kind === 'parts') watchContent(exchange, request, response);
     exchange.start();
   }
 
@@ -145,43 +144,37 @@ export function createBroker(options: BrokerOptions): Broker {
     });
   }
 
-  async function edit(
+  /** Waits for a body that must be whole, holding the version meanwhile: it counts as in flight, and access that ends ends it. */
+  async function beginWhole(
     made: Forward,
     facts: UseFacts,
     request: IncomingMessage,
     response: ServerResponse,
+    preparing: Promise<Prepared>,
   ): Promise<void> {
-    const refused = (status: number, reason: string) =>
-      refuse({ ...refusalOf(made), status, reason }, request, response, facts);
-    if (request.headers['content-encoding'] !== undefined) return refused(415, 'body-encoding');
-    if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? ''))
-      return refused(415, 'body-type');
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const { token, credential } = made.identity;
+    const held = {
+      versionId: made.versionId,
+      credentialId: credential.row.id,
+      grantId: made.grantId,
+      principalId: token.row.principalId,
+      tokenId: token.row.id,
+      endsAt: made.endsAt,
+      cut: () => request.destroy(),
+    };
+    const release = options.live.open(held, options.mono(), facts.at);
     try {
-      for await (const chunk of request as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > limits.editedBodyBytesMax) return refused(413, 'body-too-large');
-        chunks.push(chunk);
+      const prepared = await preparing;
+      if (prepared.is === 'gone') return;
+      if (prepared.is === 'refused') {
+        refuse({ ...refusalOf(made), status: prepared.status, reason: prepared.reason }, request, response, facts);
+        return;
       }
-    } catch {
-      return;
+      const headers = [...withoutLength(made.headers), 'content-length', String(prepared.bytes.length)];
+      begin({ ...made, headers }, facts, request, response, { kind: 'bytes', bytes: prepared.bytes });
+    } finally {
+      release(options.mono(), options.now());
     }
-    if (hasForbiddenTrailer(request.rawTrailers)) return refused(400, 'trailer');
-    const { body, bodyPointers } = made.injection;
-    const bytes = Buffer.concat(chunks);
-    // Decoding would replace what is not UTF-8 (RFC 8259 section 8.1): another request would be sent than the one that came.
-    if (!isUtf8(bytes)) return refused(400, 'body-not-json');
-    let text = bytes.toString('utf8');
-    for (const pointer of bodyPointers) {
-      const spliced = splice(text, pointer, body !== null && body.pointer === pointer ? body.json : '""');
-      if (spliced.is !== 'spliced') return refused(400, spliced.is);
-      // A pointer that is only emptied is not added where it was not there.
-      if (spliced.before !== null || body?.pointer === pointer) text = spliced.text;
-    }
-    const headers = withoutLength(made.headers);
-    headers.push('content-length', String(Buffer.byteLength(text)));
-    begin({ ...made, headers }, facts, request, response, { kind: 'text', text });
   }
 
   function refuse(

@@ -21,7 +21,7 @@ export const EXIT_MEANING: Readonly<Record<Exit, string>> = {
   3: 'not authenticated, or not permitted',
   4: 'conflict: it was changed meanwhile, the name is taken, or it is not in the state for this',
   5: 'the server cannot be reached',
-  6: 'the server is sealed, stopping or too busy: try again later',
+  6: 'the server is sealed, stopping or too busy, or what is needed cannot be reached: try again later',
 };
 
 const EXIT_OF: Readonly<Record<FailureCode, Exit>> = {

@@ -2,10 +2,11 @@
 // where its ledger's checkpoints are.
 import path from 'node:path';
 import type { Config } from '../config/config.ts';
-import { type LoadedConfig, loadConfig } from '../config/load.io.ts';
+import type { LoadedConfig } from '../config/load.io.ts';
 import { readSecretSource } from '../config/secret-source.io.ts';
 import { openForReading, type Reading, type Store } from '../database/reading.io.ts';
 import { Failure } from '../model/failure.ts';
+import { loadConfiguration } from './configuration.io.ts';
 import type { Context } from './context.ts';
 import { showOnce } from './disclose.ts';
 
@@ -26,7 +27,7 @@ export async function storeOf(config: Config, environment: Context['machine']['e
 }
 
 export async function openInstallation(context: Context): Promise<Installation> {
-  const loaded = await loadConfig(await context.configFile(), { environment: context.machine.env });
+  const loaded = await loadConfiguration(await context.configFile(), context.machine.env);
   const { config } = loaded;
   return {
     loaded,

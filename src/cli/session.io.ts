@@ -55,8 +55,8 @@ export function openSession(machine: Machine, globals: Globals): Session {
   }
 
   async function config(): Promise<LoadedConfig> {
-    const { loadConfig } = await import('../config/load.io.ts');
-    const { config: loaded, file } = await loadConfig(globals.config, { environment: env });
+    const { loadConfiguration } = await import('./configuration.io.ts');
+    const { config: loaded, file } = await loadConfiguration(await configFile(), env);
     return { config: loaded, file };
   }
 

@@ -27,6 +27,11 @@ export interface DeathPolicy {
   readonly spacingMs: number;
 }
 
+/** What a proof takes at a provider whose revocation propagates within so many milliseconds. */
+export function deathPolicyFor(propagationMs: number): DeathPolicy {
+  return { refusals: 3, spacingMs: Math.max(1_000, propagationMs) };
+}
+
 /** Evidence gathered since the last revoke call and the last acceptance. */
 export interface DeathEvidence {
   readonly refusals: number;

@@ -13,7 +13,16 @@
 //   6. Take an inventory. From here on rotations run and the broker brokers.
 //   7. Retire every other version that is not proven dead, one after the other (`beginRetirement` of rotation/overlap.ts).
 // A crash anywhere in between repeats the recovery from step 1: adopting twice is adopting once.
+import type { Rows } from '../model/change.ts';
 import type { UtcMs } from '../model/clock.ts';
+import { allRows } from '../model/desk.ts';
+import type { SettingRow } from '../model/setting.ts';
+
+/** The setting that a restore leaves behind until its recovery is done; null where none is pending. Nothing is brokered before. */
+export function pendingRecovery(rows: Rows): SettingRow | null {
+  const setting = allRows<SettingRow>(rows, 'setting').find((row) => row.name === 'recovery');
+  return setting !== undefined && (setting.value as { state?: string }).state === 'pending' ? setting : null;
+}
 
 /** Milliseconds from the start of the new process until an acceptance can be trusted to last. */
 export function recoveryWaitMs(times: { readonly settleMs: number; readonly propagationMs: number }): number {

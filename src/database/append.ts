@@ -1,5 +1,5 @@
 // The one writer's arithmetic: given what has gathered, which entries and tiles are appended, and which uses are stale. Pure but for
-// its own in-memory state, which is thrown away and loaded again when a commit fails. SQLite's worker and PostgreSQL's
+// its own in-memory state, which is thrown away and loaded again when a commit fails (all but the memory of what has ended). SQLite's worker and PostgreSQL's
 // connection drive the same code.
 //
 // A use is stale when a control entry that cuts its access (a revocation, a suspension, an expiry set to now) was appended at or after
@@ -25,21 +25,43 @@ export interface Appended {
   readonly entry: string;
 }
 
-export interface WriterState {
-  epoch: number;
-  readonly edges: Record<Log, Edge>;
-  /** Index of the control entry that last cut each id, since this process started. */
+/** Which access has ended since this process started. */
+export interface Ended {
+  /** Index of the control entry that last cut each id. */
   readonly cuts: Map<string, number>;
   lastCut: number;
+}
+
+export function nothingEnded(): Ended {
+  return { cuts: new Map(), lastCut: -1 };
+}
+
+/** Remembers what the events of a committed write have ended; `first` is the index of the first of them. */
+export function rememberCuts(ended: Ended, items: readonly ControlItem[], first: number): void {
+  for (const [i, item] of items.entries()) {
+    for (const id of item.cuts) {
+      ended.cuts.set(id, first + i);
+      ended.lastCut = first + i;
+    }
+  }
+}
+
+export interface WriterState extends Ended {
+  epoch: number;
+  readonly edges: Record<Log, Edge>;
   readonly hasher: Hasher;
   /** What this transaction appends; taken by the caller with `takeGathered`. */
   entries: Appended[];
   tiles: (TileChange & { log: Log })[];
 }
 
-export function emptyWriterState(hasher: Hasher, epoch: number): WriterState {
+/**
+ * @param ended what committed writes have ended: it is nowhere else, and a use that was decided before may come long after, because its
+ * body had to come in first
+ */
+export function emptyWriterState(hasher: Hasher, epoch: number, ended: Ended = nothingEnded()): WriterState {
   const edges = { control: emptyEdge(), use: emptyEdge() };
-  return { epoch, edges, cuts: new Map(), lastCut: -1, hasher, entries: [], tiles: [] };
+  return { epoch, edges, cuts: new Map(ended.cuts), lastCut: ended.lastCut, hasher, entries: [], tiles: [] };
 }
 
 const encoder = new TextEncoder();
@@ -58,10 +80,7 @@ function append(state: WriterState, log: Log, entry: string): number {
 export function appendControl(state: WriterState, item: ControlItem): number {
   const entry = `${item.head}"epoch":${state.epoch},${item.tail}"uses":${state.edges.use.size},"v":1}`;
   const index = append(state, 'control', entry);
-  for (const id of item.cuts) {
-    state.cuts.set(id, index);
-    state.lastCut = index;
-  }
+  rememberCuts(state, [item], index);
   return index;
 }
 

@@ -165,6 +165,8 @@ export function createGatherer(options: {
     let results: readonly (ControlResult | UsesResult)[] | null = null;
     let failure: Failure | null = null;
     try {
+      // The writer may be gone: what still waits would wait for ever.
+      if (closed !== null) throw new Failure('unavailable', closed);
       results = await options.commit(batch.map((entry) => entry.item));
     } catch (cause) {
       failure = Failure.is(cause) ? cause : new Failure('unavailable', 'the database cannot write', { cause });

@@ -8,7 +8,17 @@ import type { Log } from '../ledger/layout.ts';
 import { createHasher } from '../ledger/merkle.ts';
 import type { ControlEvent } from '../model/change.ts';
 import { Failure } from '../model/failure.ts';
-import { appendControl, appendUse, emptyWriterState, headOf, takeGathered, type WriterState } from './append.ts';
+import {
+  appendControl,
+  appendUse,
+  type Ended,
+  emptyWriterState,
+  headOf,
+  nothingEnded,
+  rememberCuts,
+  takeGathered,
+  type WriterState,
+} from './append.ts';
 import type { Database, OnLost } from './database.ts';
 import { loadEdge, tilesForEdge } from './edge.ts';
 import {
@@ -103,10 +113,10 @@ interface HeadRow {
   epoch: number;
 }
 
-async function loadState(client: pg.Client): Promise<WriterState> {
+async function loadState(client: pg.Client, ended: Ended): Promise<WriterState> {
   const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest();
   const heads = (await client.query<HeadRow>('SELECT log, size, fence, epoch FROM ledger_heads')).rows;
-  const state = emptyWriterState(createHasher(sha256), heads[0]?.epoch ?? 0);
+  const state = emptyWriterState(createHasher(sha256), heads[0]?.epoch ?? 0, ended);
   for (const head of heads) {
     const tiles = new Map<string, Uint8Array>();
     for (const { level, tile } of tilesForEdge(head.size)) {
@@ -147,7 +157,8 @@ const APPEND = `WITH moved AS (
   ON CONFLICT (log, level, tile) DO UPDATE SET hashes = excluded.hashes
 ) SELECT yes FROM held`;
 
-function createPostgresqlCommit(client: pg.Client, fence: number) {
+/** @param ended outlives this connection: see `emptyWriterState` */
+function createPostgresqlCommit(client: pg.Client, fence: number, ended: Ended) {
   let state: WriterState | null = null;
 
   async function run(statement: Statement): Promise<number> {
@@ -213,7 +224,7 @@ function createPostgresqlCommit(client: pg.Client, fence: number) {
   }
 
   return async (items: readonly Prepared[]): Promise<(ControlResult | UsesResult)[]> => {
-    state ??= await loadState(client);
+    state ??= await loadState(client, ended);
     const current = state;
     const before = { control: current.edges.control.size, use: current.edges.use.size };
     const transaction = items.some((item) => item.kind === 'control');
@@ -238,6 +249,10 @@ function createPostgresqlCommit(client: pg.Client, fence: number) {
       state = null;
       if (transaction) await client.query('ROLLBACK').catch(() => {});
       throw error;
+    }
+    for (const [i, item] of items.entries()) {
+      const result = results[i]!;
+      if (item.kind === 'control' && result.is === 'written') rememberCuts(ended, item.items, result.first);
     }
     const heads: Heads = { control: headOf(current, 'control'), use: headOf(current, 'use') };
     return results.map((result, i) => {
@@ -270,7 +285,8 @@ export async function openPostgresqlDatabase(options: PostgresqlOptions): Promis
   ).rows;
   const fence = heads[0]!.fence;
   let writer = await connect(options.url);
-  let commit = createPostgresqlCommit(writer, fence);
+  const endedAccess = nothingEnded();
+  let commit = createPostgresqlCommit(writer, fence, endedAccess);
   let ended = false;
   const lose = (why: string) => {
     if (ended) return;
@@ -290,7 +306,7 @@ export async function openPostgresqlDatabase(options: PostgresqlOptions): Promis
           // The connection may be broken, and what it did unknown: a new one reads the heads again before it writes.
           await writer.end().catch(() => {});
           writer = await connect(options.url);
-          commit = createPostgresqlCommit(writer, fence);
+          commit = createPostgresqlCommit(writer, fence, endedAccess);
         }
         throw cause;
       }

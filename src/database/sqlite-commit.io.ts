@@ -5,7 +5,17 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import type { Log } from '../ledger/layout.ts';
 import { createHasher } from '../ledger/merkle.ts';
 import { Failure } from '../model/failure.ts';
-import { appendControl, appendUse, emptyWriterState, headOf, takeGathered, type WriterState } from './append.ts';
+import {
+  appendControl,
+  appendUse,
+  type Ended,
+  emptyWriterState,
+  headOf,
+  nothingEnded,
+  rememberCuts,
+  takeGathered,
+  type WriterState,
+} from './append.ts';
 import { loadEdge } from './edge.ts';
 import type { ControlResult, Heads, Prepared, PreparedControl, UsesResult } from './gather.ts';
 import { DELETE_BLOB, MOVE_HEAD, PUT_BLOB, PUT_CONTROL, PUT_TILE, PUT_USE, rowStatement } from './statements.ts';
@@ -34,9 +44,9 @@ interface HeadRow {
   epoch: number;
 }
 
-function loadState(database: DatabaseSync): WriterState {
+function loadState(database: DatabaseSync, ended: Ended): WriterState {
   const heads = database.prepare('SELECT log, size, fence, epoch FROM ledger_heads').all() as unknown as HeadRow[];
-  const state = emptyWriterState(createHasher(sha256), heads[0]?.epoch ?? 0);
+  const state = emptyWriterState(createHasher(sha256), heads[0]?.epoch ?? 0, ended);
   const tile = database.prepare('SELECT hashes FROM ledger_tiles WHERE log = ? AND level = ? AND tile = ?');
   for (const head of heads) {
     const last = database
@@ -60,6 +70,7 @@ export function createSqliteCommit(
   fence: number,
 ): (items: readonly Prepared[]) => (ControlResult | UsesResult)[] {
   let state: WriterState | null = null;
+  const ended = nothingEnded();
   const statements = new Map<string, ReturnType<DatabaseSync['prepare']>>();
 
   function run(sql: string, parameters: readonly (string | number | null | Uint8Array)[]): number {
@@ -130,7 +141,7 @@ export function createSqliteCommit(
   }
 
   return (items) => {
-    state ??= loadState(database);
+    state ??= loadState(database, ended);
     const current = state;
     database.exec('BEGIN IMMEDIATE');
     let results: (ControlResult | UsesResult)[];
@@ -142,6 +153,10 @@ export function createSqliteCommit(
       state = null;
       if (database.isTransaction) database.exec('ROLLBACK');
       throw error;
+    }
+    for (const [i, item] of items.entries()) {
+      const result = results[i]!;
+      if (item.kind === 'control' && result.is === 'written') rememberCuts(ended, item.items, result.first);
     }
     if (!items.some((item) => item.kind === 'control' && item.heads)) return results;
     const heads: Heads = { control: headOf(current, 'control'), use: headOf(current, 'use') };

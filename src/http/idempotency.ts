@@ -50,11 +50,19 @@ export type Opened =
   | { readonly is: 'replay'; readonly answer: Answer }
   | { readonly is: 'problem'; readonly problem: Problem };
 
+export interface Keyed {
+  readonly principalId: string;
+  readonly key: string;
+  /** All that tells one request from another, canonical. */
+  readonly request: string;
+  /** The desk that the request writes with; this one's own where absent. */
+  readonly desk?: Desk;
+}
+
 export interface Idempotency {
   /** Takes over what is stored, oldest first. */
   load(records: readonly StoredRecord[]): void;
-  /** @param request all that tells one request from another, canonical */
-  open(asked: { readonly principalId: string; readonly key: string; readonly request: string }): Promise<Opened>;
+  open(asked: Keyed): Promise<Opened>;
   readonly kept: number;
 }
 
@@ -94,7 +102,7 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
     return blobs;
   }
 
-  function newTicket(id: string, request: string): Ticket {
+  function newTicket(id: string, request: string, own: Desk): Ticket {
     const at = desk.clock.now();
     let isBegun = false;
     const blobOf = (kept: Kept): Blob => ({
@@ -111,14 +119,14 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
 
     return {
       desk: {
-        rows: desk.rows,
-        clock: desk.clock,
-        random: desk.random,
+        rows: own.rows,
+        clock: own.clock,
+        random: own.random,
         async write(write) {
-          if (isBegun) return desk.write(write);
+          if (isBegun) return own.write(write);
           isBegun = true;
           const blobs = [...(write.blobs ?? []), blobOf({ at, request, answer: null })];
-          const written = await desk.write({ ...write, blobs });
+          const written = await own.write({ ...write, blobs });
           remember(id, at);
           return written;
         },
@@ -172,14 +180,14 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
       }));
       for (const { id, at } of known.sort((a, b) => a.at - b.at)) remember(id, at);
     },
-    async open({ principalId, key, request }) {
+    async open({ principalId, key, request, desk: own = desk }) {
       const id = options.mac(principalId, key);
       if (running.has(id)) return refuse('a request with this Idempotency-Key is being carried out', 1);
       running.add(id);
       let opened: Opened | null = null;
       try {
         const mac = options.mac(key, request);
-        opened = (await found(id, mac)) ?? { is: 'new', ticket: newTicket(id, mac) };
+        opened = (await found(id, mac)) ?? { is: 'new', ticket: newTicket(id, mac, own) };
         return opened;
       } finally {
         if (opened?.is !== 'new') running.delete(id);

@@ -86,7 +86,7 @@ export function fastifySchema(route: Route): Record<string, unknown> {
     summary: route.summary,
     tags: [route.tag],
     security: isPublic ? [] : [{ bearer: [] }],
-    'x-claviger-permission': isPublic ? null : (route.permission ?? 'any valid token'),
+    'x-claviger-permission': route.permission ?? 'any valid token',
     params: route.params,
     querystring: route.query,
     headers: headersOf(route),

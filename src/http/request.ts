@@ -45,16 +45,18 @@ export async function perform(
   const id = (asked.params as { id?: string } | undefined)?.id ?? '';
   const matched = route.matches === undefined ? null : findRow<Row>(house.desk.rows, route.matches, id);
   const mismatch = route.matches === undefined ? null : matchProblem(asked.ifMatch, matched);
+  const desk =
+    matched === null || asked.ifMatch === undefined ? house.desk : guardedDesk(house.desk, route, id, asked.ifMatch);
   const keyed = route.method === 'POST' ? asked.idempotencyKey : undefined;
   if (keyed !== undefined && !IDEMPOTENCY_KEY.test(keyed)) return { is: 'problem', problem: badKey() };
 
   if (keyed === undefined || route.effect === 'memory' || asked.caller === null) {
     if (mismatch !== null) return { is: 'problem', problem: mismatch };
-    return handle(asked, validated.input, { desk: house.desk, type, ticket: null });
+    return handle(asked, validated.input, { desk, type, ticket: null });
   }
   const request = canonicalRequest(asked);
   if (request === null) return { is: 'problem', problem: problem('invalid', 'the body holds a number out of range') };
-  const opened = await house.idempotency.open({ principalId: asked.caller.principalId, key: keyed, request });
+  const opened = await house.idempotency.open({ principalId: asked.caller.principalId, key: keyed, request, desk });
   if (opened.is === 'problem') return opened;
   // A replay is the answer of then: what the row is now does not matter.
   if (opened.is === 'replay') return { is: 'answer', answer: opened.answer, type };
@@ -63,6 +65,27 @@ export async function perform(
     return { is: 'problem', problem: mismatch };
   }
   return handle(asked, validated.input, { desk: opened.ticket.desk, type, ticket: opened.ticket });
+}
+
+/**
+ * A desk that writes no image of the matched row but the one after a version that If-Match names: between the check and the write
+ * the handler may have waited its turn.
+ */
+function guardedDesk(desk: Desk, route: Route, id: string, ifMatch: string): Desk {
+  return {
+    rows: desk.rows,
+    clock: desk.clock,
+    random: desk.random,
+    async write(write) {
+      for (const { noun, row } of write.events.flatMap((event) => event.rows)) {
+        if (noun !== route.matches || row.id !== id) continue;
+        if (matchProblem(ifMatch, { id, rowVersion: row.rowVersion - 1 }) !== null) {
+          throw new Failure('conflict', `${noun} ${id}: it was changed meanwhile`);
+        }
+      }
+      return desk.write(write);
+    },
+  };
 }
 
 async function handle(

@@ -65,7 +65,7 @@ test('the order of keys in memory does not matter; in the text they stand by UTF
   // U+1F600 is D83D DE00 in UTF-16 and comes before U+FB33, although its code point is larger.
   assert.equal(
     canonicalJson({ '\ufb33': 1, '\u{1f600}': 2, '\u20ac': 3, '1': 4, '\r': 5 }),
-    '{"\\r":5,"1":4,"€":3,"😀":2,"דּ":1}',
+    '{"\\r":5,"1":4,"\u20ac":3,"\u{1f600}":2,"\ufb33":1}',
   );
 });
 
@@ -79,10 +79,10 @@ test('numbers are written as RFC 8785 writes them', () => {
     [1e20, '100000000000000000000'],
     [1e-7, '1e-7'],
     [0.000001, '0.000001'],
-    [333333333.33333329, '333333333.3333333'],
+    [Number('333333333.33333329'), '333333333.3333333'],
     [5e-324, '5e-324'],
     [1.7976931348623157e308, '1.7976931348623157e+308'],
-    [9007199254740993, '9007199254740992'],
+    [Number('9007199254740993'), '9007199254740992'],
   ];
   for (const [number, text] of table) assert.equal(canonicalJson(number), text);
   for (const number of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {

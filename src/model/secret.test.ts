@@ -21,7 +21,7 @@ test('no way of turning it into text shows a byte of it', () => {
     inspect(secret, { customInspect: false, showHidden: true }),
     inspect(error, { depth: 9 }),
     format('%s %o %O %j', secret, secret, secret, secret),
-    (secret as unknown as string) + '',
+    ''.concat(secret as unknown as string),
     JSON.stringify({ ...secret }),
     JSON.stringify(Object.entries(secret)),
     String(Object.getOwnPropertyNames(secret)),

@@ -40,6 +40,7 @@ export const revocationSchema = z.object({
   reason: reasonSchema,
   note: z.string(),
   requestedAt: timeSchema,
+  requestedBy: z.string(),
   endedAt: timeOrNull,
   state: z.looseObject({ protocol: z.string(), step: z.string(), end: z.string().nullable() }),
   policy: z.looseObject({}),

@@ -1,6 +1,6 @@
 // The revocation protocol: call, then prove. The tail of every other protocol's story, run by itself when a key must end without a
 // successor. Forward only. Pure; driven by credentials/drive.ts.
-import { isProvenDead, NO_EVIDENCE, nextProbeMs, weigh } from '../credentials/death.ts';
+import { deathPolicyFor, isProvenDead, NO_EVIDENCE, nextProbeMs, weigh } from '../credentials/death.ts';
 import type { Decision, Protocol } from '../credentials/drive.ts';
 import { elapsedMs, type Instant } from '../model/instant.ts';
 import type { RevocationPolicy, RevocationState } from './revocation.ts';
@@ -130,8 +130,7 @@ export const REVOCATION: Protocol<RevocationState, RevocationEffect, RevocationE
 
 export function defaultRevocationPolicy(propagationMs: number): RevocationPolicy {
   return {
-    refusals: 3,
-    spacingMs: Math.max(1_000, propagationMs),
+    ...deathPolicyFor(propagationMs),
     retryMinMs: 1_000,
     retryMaxMs: 60_000,
     revokesMax: 50,

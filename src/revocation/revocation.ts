@@ -14,6 +14,8 @@ export interface RevocationRow extends Row {
   readonly reason: RevocationReason;
   readonly note: string;
   readonly requestedAt: UtcMs;
+  /** Who asked: a principal's id, or `system:…`. */
+  readonly requestedBy: string;
   readonly endedAt: UtcMs | null;
   readonly state: RevocationState;
   readonly policy: RevocationPolicy;

@@ -292,6 +292,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
         reason: asked.reason,
         note: asked.note,
         requestedAt: at,
+        requestedBy: asked.actor,
         endedAt: null,
         state: beginRevocation(version.providerKeyId),
         policy: defaultRevocationPolicy(kind.propagationMs),

@@ -53,6 +53,7 @@ export const rotationSchema = z.object({
   trigger: z.enum(['schedule', 'operator', 'compromise']),
   reason: reasonSchema,
   requestedAt: timeSchema,
+  requestedBy: z.string(),
   endedAt: timeOrNull,
   settings: z.record(z.string(), z.string()),
   policy: z.looseObject({}),

@@ -1,6 +1,6 @@
 // The rotation policy: when a credential is due, and how carefully its rotation proceeds. A rotation pins the policy that it was
 // requested under, so that an edit never changes a run that is under way.
-import type { DeathPolicy } from '../credentials/death.ts';
+import { type DeathPolicy, deathPolicyFor } from '../credentials/death.ts';
 
 /** How one overlap rotation proceeds. All times in milliseconds, all counts bounded. */
 export interface OverlapPolicy {
@@ -38,7 +38,7 @@ export function defaultOverlapPolicy(propagationMs: number): OverlapPolicy {
     verifyAlive: 2,
     verifyDead: 3,
     verifySpacingMs: 1_000,
-    death: { refusals: 3, spacingMs: Math.max(1_000, propagationMs) },
+    death: deathPolicyFor(propagationMs),
     settleMs: 10_000,
     retryMinMs: 1_000,
     retryMaxMs: 300_000,

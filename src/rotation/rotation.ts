@@ -13,6 +13,8 @@ export interface RotationRow extends Row {
   /** Why the old version goes, for its certificate. */
   readonly reason: RevocationReason;
   readonly requestedAt: UtcMs;
+  /** Who asked: a principal's id, or `system:…`. */
+  readonly requestedBy: string;
   readonly endedAt: UtcMs | null;
   /** Settings of the credential when it was requested: what is minted is never wider. */
   readonly settings: Readonly<Record<string, string>>;

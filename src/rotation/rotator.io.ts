@@ -308,6 +308,7 @@ export function createRotator(options: RotatorOptions): RunningRotator {
       trigger: about.trigger,
       reason: about.reason,
       requestedAt: at,
+      requestedBy: about.actor,
       endedAt: null,
       settings: credential.settings,
       policy: overlapPolicyFor(kind, credential.policy),

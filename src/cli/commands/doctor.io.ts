@@ -6,7 +6,7 @@ import { sql } from 'kysely';
 import { checkConfig } from '../../config/checks.io.ts';
 import type { Config } from '../../config/config.ts';
 import { exposureOf } from '../../config/exposure.ts';
-import { type LoadedConfig, loadConfig } from '../../config/load.io.ts';
+import type { LoadedConfig } from '../../config/load.io.ts';
 import { readSecretSource } from '../../config/secret-source.io.ts';
 import type { CredentialRow, VersionRow } from '../../credentials/credential.ts';
 import { SCHEMA_VERSION } from '../../database/migrations.ts';
@@ -23,6 +23,7 @@ import { type KekSource, loadKek } from '../../vault/kek.io.ts';
 import { type KekRow, kekInForce } from '../../vault/kek.ts';
 import { createClient } from '../client.io.ts';
 import type { Input, Outcome } from '../command.ts';
+import { loadConfiguration } from '../configuration.io.ts';
 import type { Context } from '../context.ts';
 import {
   type Check,
@@ -68,7 +69,7 @@ export async function runDoctor(context: Context, input: Input): Promise<Outcome
 
 async function load(context: Context, checks: Check[]): Promise<LoadedConfig | null> {
   try {
-    return await loadConfig(await context.configFile(), { environment: context.machine.env });
+    return await loadConfiguration(await context.configFile(), context.machine.env);
   } catch (error) {
     if (!Failure.is(error)) throw error;
     if (error.errors.length === 0) checks.push(check('configuration', 'error', error.message));

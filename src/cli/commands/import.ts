@@ -9,7 +9,8 @@ import { apiOrigin, listenerOrigin } from '../profile.ts';
 import { type Credential, credentialName, type Principal, type Token } from '../rows.ts';
 import { readParts, SECRET_OPTIONS } from '../secret-input.ts';
 import { visible } from '../text.ts';
-import { type BroughtDetail, IDENTITY_OPTIONS, kindOf, newCredential, POLICY_OPTIONS } from './credential.ts';
+import type { BroughtDetail } from './credential.ts';
+import { IDENTITY_OPTIONS, kindOf, newCredential, POLICY_OPTIONS } from './credential-input.ts';
 
 /** `NEON_BASE_URL` for `NEON_API_KEY`: how SDKs call the address beside the key. */
 export function baseUrlName(keyName: string): string {

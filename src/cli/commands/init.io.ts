@@ -3,12 +3,12 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../../config/config.ts';
-import { loadConfig } from '../../config/load.io.ts';
 import { readSecretSource } from '../../config/secret-source.io.ts';
 import { Failure } from '../../model/failure.ts';
 import { SLUG } from '../../model/id.ts';
 import { Secret } from '../../model/secret.ts';
 import type { Input, Outcome } from '../command.ts';
+import { loadConfiguration } from '../configuration.io.ts';
 import type { Context } from '../context.ts';
 import { showOnce } from '../disclose.ts';
 import { tokenFileBeside } from '../profile.ts';
@@ -115,7 +115,7 @@ async function configure(context: Context, input: Input): Promise<{ config: Conf
     });
   }
   try {
-    const { config } = await loadConfig(file, { environment: context.machine.env });
+    const { config } = await loadConfiguration(file, context.machine.env);
     return { config, file, isNew };
   } catch (error) {
     if (isNew) rmSync(file);

@@ -3,12 +3,12 @@
 import { type DestinationStream, destination, pino } from 'pino';
 import { checkConfig } from '../../config/checks.io.ts';
 import type { Config } from '../../config/config.ts';
-import { loadConfig } from '../../config/load.io.ts';
 import { readSecretSource } from '../../config/secret-source.io.ts';
 import { Failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
 import type { KekSource } from '../../vault/kek.io.ts';
 import type { Outcome } from '../command.ts';
+import { loadConfiguration } from '../configuration.io.ts';
 import type { Context } from '../context.ts';
 
 /** Where the key-encryption key comes from at this start; null: an operator unseals. */
@@ -21,7 +21,7 @@ async function kekSourceOf({ kek }: Config): Promise<KekSource | null> {
 
 /** The configuration, if it may be served. Throws `invalid` with every error at once; warnings are logged. */
 async function acceptedConfig(context: Context, warn: (message: string, fields: JsonObject) => void): Promise<Config> {
-  const { config, fileOwnership } = await loadConfig(await context.configFile(), { environment: context.machine.env });
+  const { config, fileOwnership } = await loadConfiguration(await context.configFile(), context.machine.env);
   const providers = Object.values(await import('../../providers/index.ts')).map((provider) => provider.name);
   const findings = await checkConfig({ config, fileOwnership }, { providers, now: context.machine.now() });
   const errors = findings.filter((finding) => finding.severity === 'error');
