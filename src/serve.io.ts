@@ -101,7 +101,6 @@ function createAppBroker(app: App): Broker {
     bodyTimeoutMs: limits.upstreamSilenceSeconds * 1000,
     snapshot: app.snapshot,
     dispatcherFor: app.dispatcherFor,
-    boot: app.database.fence,
     tls: tlsOf(broker),
     limits: {
       ...DEFAULT_LIMITS,

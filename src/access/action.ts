@@ -116,7 +116,8 @@ function mayHoldSlashes(leaf: Leaf, values: readonly string[]): boolean {
 }
 
 /** A path of plain characters: no escapes, no empty segment. Dot segments are looked for separately. */
-const PLAIN_PATH = /^(?:\/[A-Za-z0-9._~!$&'()*+,=:@-]+)+$/;
+/** A path may end with a slash: then it is another path, which the catalogue has or has not. */
+const PLAIN_PATH = /^(?:\/[A-Za-z0-9._~!$&'()*+,=:@-]+)+\/?$/;
 const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/;
 /** What RFC 3986 allows in a path, and the backslash, which has a reason of its own. Whatever else a normaliser would escape. */
 const TARGET = /^\/[A-Za-z0-9._~!$&'()*+,;=:@%/\\-]*$/;
@@ -134,7 +135,7 @@ export function pathProblem(path: string): TargetProblem | null {
     const problem = escapeProblem(path.slice(i + 1, i + 3));
     if (problem !== null) return problem;
   }
-  if (path !== '/' && /\/(?:\/|$)/.test(path)) return 'empty-segment';
+  if (path.includes('//')) return 'empty-segment';
   if (DOT_SEGMENT.test(path)) return 'dot-segment';
   return null;
 }

@@ -46,7 +46,8 @@ function queryText(query: Readonly<Record<string, string>> | null): string {
 
 /** Cut to a bounded length and, where it holds what may not be stored, replaced by what is left of it. */
 export function storableUserAgent(text: string): string {
-  const cut = text.slice(0, USER_AGENT_LENGTH_MAX);
+  const clean = text.includes('clv_') ? text.replaceAll(/clv_[0-9A-Za-z]*/g, 'clv_…') : text;
+  const cut = clean.slice(0, USER_AGENT_LENGTH_MAX);
   return isStorableText(cut) ? cut : cut.replaceAll('\u0000', '').toWellFormed();
 }
 

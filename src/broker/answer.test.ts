@@ -16,6 +16,7 @@ function answered(raw: readonly string[], given: { status?: number; action?: Par
     injection: compileInjection([{ in: 'query', name: 'api_key' }], new Secret(KEY)),
     action: { ...ACTION, ...given.action },
     mount: given.mount ?? '/example/prod',
+    origin: ORIGIN,
     redirect: (location) => resolveRedirect(ORIGIN, '/v1/things/1', location),
   });
 }
@@ -134,9 +135,16 @@ test('a redirect elsewhere is refused, unless the action lets it pass; one that 
 test('every Location of a redirect is judged, and none of another answer', () => {
   const two = ['Location', '/ok', 'location', 'https://evil.com/'];
   assert.deepEqual(answered(two, { status: 302 }), { is: 'refuse', reason: 'upstream-redirect' });
+  // Another answer's Location is rewritten where it is the provider's own, and left out where it leads elsewhere.
   for (const status of [200, 201, 400]) {
-    assert.deepEqual(headersOf(['Location', 'https://evil.com/'], { status }), ['location', 'https://evil.com/']);
+    assert.deepEqual(headersOf(['Location', 'https://evil.com/'], { status }), []);
+    assert.deepEqual(headersOf(['Location', `${ORIGIN}/v1/a`], { status }), ['location', '/example/prod/v1/a']);
   }
+  const link = `<${ORIGIN}/v1/a?page=2>; rel="next", <https://other.example/>; rel="help"`;
+  assert.deepEqual(headersOf(['Link', link]), [
+    'link',
+    '</example/prod/v1/a?page=2>; rel="next", <https://other.example/>; rel="help"',
+  ]);
 });
 
 test('the key is in no value, in none of its forms, and the value keeps its length', () => {

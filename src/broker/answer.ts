@@ -39,7 +39,14 @@ const FORBIDDEN_IN_VALUE = /[\u0000\r\n]/;
 export function answerHead(
   status: number,
   raw: readonly string[],
-  context: { injection: Injection; action: Action; mount: string; redirect: (location: string) => Redirect },
+  context: {
+    injection: Injection;
+    action: Action;
+    mount: string;
+    /** The credential's origin. */
+    origin: string;
+    redirect: (location: string) => Redirect;
+  },
 ): AnswerHead {
   const headers: string[] = [];
   const named = connectionNames(raw);
@@ -48,13 +55,18 @@ export function answerHead(
     if (DROPPED.has(name) || named?.has(name)) continue;
     let value = raw[i + 1]!;
     if (FORBIDDEN_IN_VALUE.test(value)) return { is: 'refuse', reason: 'upstream-invalid' };
-    if (name === 'location' && status >= 300 && status < 400) {
+    if (name === 'content-length' && (status === 204 || status === 205)) continue;
+    if (name === 'location') {
       const target = context.redirect(value);
       if (target.is === 'same') value = `${context.mount}${target.path}`;
-      else if (context.action.foreignRedirect !== 'pass' || target.is === 'invalid') {
-        return { is: 'refuse', reason: 'upstream-redirect' };
-      }
+      else if (status >= 300 && status < 400) {
+        if (context.action.foreignRedirect !== 'pass' || target.is === 'invalid') {
+          return { is: 'refuse', reason: 'upstream-redirect' };
+        }
+      } else continue;
     }
+    // A client that followed the provider's own address would take its Claviger token there.
+    if (name === 'link') value = value.replaceAll(`<${context.origin}/`, `<${context.mount}/`);
     headers.push(name, scrubValue(value, context.injection.scrub));
   }
   return { is: 'pass', headers };

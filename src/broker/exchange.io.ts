@@ -177,6 +177,7 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
       injection: this.#plan.injection,
       action: this.#plan.identity.action,
       mount: this.#plan.mount,
+      origin: this.#plan.identity.credential.row.origin,
       redirect: (location) =>
         this.#context.redirect(this.#plan.identity.credential.row.origin, this.#plan.identity.path, location),
     });
@@ -244,7 +245,8 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
     }
     if (timedOut) this.#refuse(504, 'upstream-timeout');
     else if (NEVER_SENT.has(code) || error.name === 'Failure') this.#refuse(502, 'upstream-unreachable');
-    else if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') this.#refuse(502, 'upstream-invalid');
+    else if (error.name === 'HTTPParserError' || code === 'UND_ERR_HEADERS_OVERFLOW')
+      this.#refuse(502, 'upstream-invalid');
     else this.#refuse(502, 'upstream-ambiguous');
   }
 

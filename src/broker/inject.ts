@@ -70,7 +70,7 @@ export function compileInjection(places: readonly Place[], key: Secret): Injecti
   // As it is, in JSON with and without escaped slashes, and as it was sent in a query: a redirect may repeat that.
   const forms = [text, escaped, escaped.replaceAll('/', '\\/'), ...(first?.in === 'query' ? [inUrl] : [])];
   const scrub = [...new Set(forms)].map((form) => encoder.encode(form));
-  const dropped = new Set([...headers, ...ENDS_HERE]);
+  const dropped = new Set([...headers, ...ENDS_HERE, ...ENDS_HERE.map((name) => name.replaceAll('-', '_'))]);
   const base = { headers, dropped, queries, headerLines: [] as string[], query: null, body: null, bodyPointers, scrub };
   switch (first?.in) {
     case 'header':

@@ -1,4 +1,5 @@
 // The broker's port: node:http in, one plan for each request, then either a refusal or an exchange. Decides nothing itself.
+import { randomUUID } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
@@ -17,8 +18,6 @@ export interface BrokerOptions extends Omit<ExchangeContext, 'ended'> {
   /** The state to decide on, as it is now. */
   readonly snapshot: () => Snapshot;
   readonly dispatcherFor: (credential: LiveCredential) => Dispatcher;
-  /** Distinguishes the ids of this process's requests: its fence number. */
-  readonly boot: number;
   /** TLS certificate and key, or null where something in front terminates it (or the listener is on loopback). */
   readonly tls: https.ServerOptions | null;
   readonly limits: BrokerLimits;
@@ -52,7 +51,6 @@ export function createBroker(options: BrokerOptions): Broker {
   const { guardian, limits } = options;
   let stopping = false;
   let inFlight = 0;
-  let count = 0;
   let drained: (() => void) | null = null;
   const context: ExchangeContext = {
     ...options,
@@ -66,7 +64,7 @@ export function createBroker(options: BrokerOptions): Broker {
   function handle(request: IncomingMessage, response: ServerResponse, upgrade: boolean): void {
     const at = options.now();
     const mono = Math.round(options.mono() * 1000) / 1000;
-    const id = `${options.boot.toString(36)}-${(++count).toString(36)}`;
+    const id = randomUUID();
     if (stopping) {
       answer(response, { status: 503, reason: 'stopping', retryAfterMs: 1000 }, id);
       return;
@@ -216,7 +214,10 @@ export function createBroker(options: BrokerOptions): Broker {
   const server =
     options.tls === null
       ? http.createServer(serverOptions, onRequest)
-      : https.createServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, onRequest);
+      : https.createServer(
+          { ...serverOptions, ...options.tls, minVersion: 'TLSv1.2', handshakeTimeout: 10_000 },
+          onRequest,
+        );
   // One more than the head allows, so that too many are seen and not cut off silently.
   server.maxHeadersCount = 128;
   server.maxConnections = limits.connectionsMax;

@@ -90,8 +90,10 @@ export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number)
   if (inspected.problem !== null) return refuse(inspected.problem.status, inspected.problem.reason, ip, null);
   const { path, query } = split(head.target);
   const tokens = findTokens(head.rawHeaders, query, path);
-  if (tokens.length > 1) return refuse(400, 'two-tokens', ip, null);
   const found = tokens[0] ?? null;
+  // One token in several of the provider's places is one token: clients that send a key twice exist.
+  if (tokens.length > 1 && tokens.some((other) => other.text !== found!.text))
+    return refuse(400, 'two-tokens', ip, null);
   const token = found === null ? snapshot.anonymous : snapshot.policy.tokensByHash.get(snapshot.hash(found.text));
   if (token === null || token === undefined) {
     return refuse(401, found === null ? 'no-token' : unknownToken(found.text), ip, null);
@@ -105,7 +107,7 @@ export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number)
   if (bad !== null) return refuse(400, bad, ip, identity);
   const place = locate(snapshot.policy, token, path);
   if (place === null) return refuse(403, 'no-grant', ip, identity);
-  return planFor(place, { head, facts: inspected.facts, snapshot, token, found, query, ip, attempt });
+  return planFor(place, { head, facts: inspected.facts, snapshot, token, tokens, query, ip, attempt });
 }
 
 /**
@@ -162,8 +164,8 @@ interface Asked {
   readonly facts: HeadFacts;
   readonly snapshot: Snapshot;
   readonly token: LiveToken;
-  /** Null: the caller is the anonymous one. */
-  readonly found: FoundToken | null;
+  /** Where its token stands; nowhere for the anonymous caller. */
+  readonly tokens: readonly FoundToken[];
   readonly query: string;
   readonly ip: string;
   readonly attempt: LazyAttempt;
@@ -195,7 +197,7 @@ function planFor(place: Place, asked: Asked): Plan {
   const version = credential.current!;
   const injection = snapshot.injections.get(version.id);
   if (injection === undefined) return refuse(503, 'sealed', ip, identity);
-  if (asked.found !== null && !isPlaceOf(asked.found, injection)) return refuse(400, 'token-place', ip, identity);
+  if (!asked.tokens.every((found) => isPlaceOf(found, injection))) return refuse(400, 'token-place', ip, identity);
   const grant = decision.grant.row;
   return {
     kind: 'forward',

@@ -199,7 +199,7 @@ test('a row that is read with evidence of a death gathers it anew, and says so',
   const driver = begin();
   driveTo(driver, 'act revoke');
   driveTo(driver, 'wait');
-  const { state } = stateOf(driver);
+  const state = stateOf(driver);
   assert.equal(state.death.refusals, 1);
   const again = begin(state);
   const ask = again.ask;
@@ -207,7 +207,7 @@ test('a row that is read with evidence of a death gathers it anew, and says so',
 });
 
 /** The state that a driver has come to: what its asks so far make of the start. */
-function stateOf(driver: Driver): { state: OverlapState } {
+function stateOf(driver: Driver): OverlapState {
   let state = START;
   const replay = begin();
   for (let index = 0; index < driver.asked.length - 1; index++) {
@@ -215,7 +215,7 @@ function stateOf(driver: Driver): { state: OverlapState } {
     if (ask.ask === 'journal') state = ask.after;
     answerWell(replay);
   }
-  return { state };
+  return state;
 }
 
 test('an ended rotation asks for nothing', () => {

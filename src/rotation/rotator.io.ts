@@ -1,6 +1,7 @@
 // The rotation engine: answers the protocol's shell (drive.ts) with a database and a provider. One loop for each running
 // rotation, bounded in number; everything it knows it can read again from the row, so a crash at any point is a resumption.
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
+import { labelPart, parseLabel } from '../credentials/label.ts';
 import type { RefusalRecord } from '../credentials/probing.ts';
 import type { Actor, Blob, ControlWrite, Row, RowImage } from '../model/change.ts';
 import type { Desk } from '../model/desk.ts';
@@ -294,6 +295,12 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     return { versionId: version.id, providerKeyId: version.providerKeyId };
   }
 
+  /** Whether the key that stays was there before: it carries no label of this rotation. */
+  function isRetirement(row: RotationRow): boolean {
+    const fresh = findRow<VersionRow>(desk.rows, 'version', row.state.fresh?.versionId ?? '');
+    return fresh !== null && parseLabel(fresh.label ?? '')?.rotation !== labelPart(row.id);
+  }
+
   async function begin(
     credential: CredentialRow,
     kind: Kind,
@@ -356,7 +363,12 @@ export function createRotator(options: RotatorOptions): RunningRotator {
   return {
     request,
     retire,
-    cancel: (rotationId, reason, actor) => command(rotationId, { on: 'cancelled', reason }, actor),
+    cancel(rotationId, reason, actor) {
+      const row = getRow<RotationRow>(desk.rows, 'rotation', rotationId);
+      // Undoing a rotation revokes its new key. A retirement has none: its "new" key is the current one, and stays.
+      const isOver = isRetirement(row) && !row.state.pivoted && row.state.undoing === null;
+      return command(rotationId, { on: isOver ? 'superseded' : 'cancelled', reason }, actor);
+    },
     resume: (rotationId, actor) => command(rotationId, { on: 'resumed' }, actor),
     takeUp() {
       for (const row of allRows<RotationRow>(desk.rows, 'rotation')) {

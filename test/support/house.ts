@@ -165,7 +165,6 @@ function openBroker(app: App): Broker {
     bodyTimeoutMs: 10_000,
     snapshot: app.snapshot,
     dispatcherFor: app.dispatcherFor,
-    boot: app.database.fence,
     tls: null,
     limits: DEFAULT_LIMITS,
   });

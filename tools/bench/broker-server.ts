@@ -31,7 +31,6 @@ const broker = createBroker({
   bodyTimeoutMs: 60_000,
   snapshot: house.app.snapshot,
   dispatcherFor: house.app.dispatcherFor,
-  boot: house.app.database.fence,
   tls: null,
   limits: DEFAULT_LIMITS,
 });

@@ -39,7 +39,9 @@ stream.on('test:pass', (event) => {
   else passed++;
 });
 stream.on('test:fail', (event) => {
-  if (event.details.type !== 'suite') failed++;
+  if (event.details.type === 'suite') return;
+  if (event.todo !== undefined) skipped++;
+  else failed++;
 });
 stream.compose(new spec()).pipe(process.stdout);
 stream.on('end', () => {

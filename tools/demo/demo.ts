@@ -171,16 +171,7 @@ try {
   await claviger('principal', 'add', 'shop', '--kind', 'service');
   const imported = await ask<{ env: string[]; credential: { id: string } }>(
     ...['credential', 'import', 'shop', '--from-env-file', '.env', '--name', 'NEON_API_KEY', '--provider', 'neon'],
-    ...[
-      '--kind',
-      'organization-key',
-      '--issuer',
-      'neon-admin',
-      '--set',
-      `orgId=${seeds.orgId}`,
-      '--quiet-for',
-      '2s',
-    ],
+    ...['--kind', 'organization-key', '--issuer', 'neon-admin', '--set', `orgId=${seeds.orgId}`, '--quiet-for', '2s'],
     ...['--replace-with-token', 'shop', '--action', '*:read', '--action', 'branch.*'],
   );
   await claviger('credential', 'show', 'shop');

@@ -198,7 +198,6 @@ export async function openBroker(options: OpenBrokerOptions): Promise<OpenBroker
       trustedProxies: [],
     }),
     dispatcherFor: (credential) => dialer.dispatcherFor(credential.row.origin, settings, 'fresh'),
-    boot: 1,
     tls: null,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
   });

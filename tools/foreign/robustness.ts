@@ -8,15 +8,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isStorableText } from '../../src/model/json.ts';
 import { type House, startHouse } from '../../test/support/house.ts';
-
-export interface ForeignResult {
-  readonly name: string;
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-  readonly goal: string;
-  readonly failures: string[];
-}
+import type { ForeignResult } from './result.ts';
 
 interface JsonCase {
   readonly name: string;

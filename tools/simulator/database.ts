@@ -52,7 +52,7 @@ export function commit(
     checkPinned(world, row, before);
   }
   if (event.on === 'begun' && after.step === 'issue') world.truths[row.number]!.issuedAt = world.now;
-  checkBrakes(world, row, after);
+  checkBrakes(world, row, event);
   if (after.undoing === CANCEL) world.truths[row.number]!.isCancelled = true;
   if (before.end === null && after.end !== null) {
     count(world, `ended ${after.end}`);
@@ -166,7 +166,7 @@ export function addRow(
 ): RotationRow {
   const number = world.truths.length;
   const isRetirement = from.state !== null;
-  world.truths.push({ listedUntil: NEVER, isCancelled: false, sent: [], issuedAt: 0, resumesAfterFaults: 0 });
+  world.truths.push({ listedUntil: NEVER, isCancelled: false, sent: [], issuedAt: 0, calls: 0, resumesAfterFaults: 0 });
   const row: RotationRow = {
     number,
     credential,

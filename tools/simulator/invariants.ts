@@ -1,6 +1,6 @@
 // The invariants, checked where something happens that could break them, against what is true in the world and not against
 // what the protocol believes. docs/simulator.md says each in a sentence.
-import { DEAD_ON_ARRIVAL, type OverlapState } from '../../src/rotation/overlap.ts';
+import { DEAD_ON_ARRIVAL, type OverlapEvent, type OverlapState } from '../../src/rotation/overlap.ts';
 import {
   currentOf,
   isDead,
@@ -94,10 +94,15 @@ export function checkPinned(world: World, row: RotationRow, before: OverlapState
 }
 
 /** No run calls or deletes more often than its policy allows before it asks a person. */
-export function checkBrakes(world: World, row: RotationRow, state: OverlapState): void {
-  if (state.revokes > row.policy.revokesMax) violate(world, 'brake', `rotation ${row.number} revokes again and again`);
-  if (state.discards > row.policy.discardsMax)
+export function checkBrakes(world: World, row: RotationRow, event: OverlapEvent): void {
+  const truth = world.truths[row.number]!;
+  if (event.on === 'resumed' || event.on === 'issued' || event.on === 'cancelled') truth.calls = 0;
+  if (event.on === 'revoke-called' && ++truth.calls > row.policy.revokesMax) {
+    violate(world, 'brake', `rotation ${row.number} revokes again and again`);
+  }
+  if (row.state.discards > row.policy.discardsMax) {
     violate(world, 'brake', `rotation ${row.number} deletes again and again`);
+  }
 }
 
 /** A label is sent once: a second key of one name cannot be told from the first, and some providers refuse it. */

@@ -157,6 +157,8 @@ export interface Truth {
   /** Attempts whose label was sent to the provider, and when the last intent to issue was written. */
   readonly sent: number[];
   issuedAt: number;
+  /** Revoke calls of one key since a person last let the run go on. */
+  calls: number;
   resumesAfterFaults: number;
 }
 
