@@ -91,6 +91,13 @@ test('where the literal leads nowhere the parameter is tried, and no value of th
   assert.deepEqual(matchAction(catalogue, 'GET', '/a/fixed/lit')?.parameters, { x: 'fixed' });
 });
 
+test('a slash at the end is another path: it matches where the catalogue has it, and a parameter is never empty', () => {
+  const catalogue = compileCatalogue([action('GET', '/flows/'), action('GET', '/flow'), action('GET', '/f/{id}')]);
+  const name = (path: string) => matchAction(catalogue, 'GET', path)?.action.path ?? null;
+  for (const path of ['/flows', '/flow/', '/f/1/', '/f/', '/f', '/']) assert.equal(name(path), null, path);
+  assert.deepEqual(['/flows/', '/flow', '/f/1'].map(name), ['/flows/', '/flow', '/f/{id}']);
+});
+
 test('a catalogue in which two actions are the same request is refused', () => {
   assert.throws(() => compileCatalogue([action('GET', '/a/{x}'), action('GET', '/a/{y}')]), /two actions/);
   compileCatalogue([action('GET', '/a/{x}'), action('POST', '/a/{y}')]);

@@ -318,7 +318,7 @@ test('random offers and answers: every offer is told exactly once, and the order
       let answered = 0;
       const pending: Promise<void>[] = [];
       for (const [n, kind] of steps.entries()) {
-        const tell = (what: string) => told.set(n, [...(told.get(n) ?? []), what]);
+        const tell = (what: string) => void told.set(n, [...(told.get(n) ?? []), what]);
         if (kind === 'use') {
           expected.push(`u${n}`);
           gatherer.admit(`u${n}`, 0, (index) => tell(index >= 0 ? 'written' : 'refused'));
