@@ -8,7 +8,6 @@ import { type App, createApp, VERSION } from './app.io.ts';
 import { type Broker, createBroker, DEFAULT_LIMITS } from './broker/listener.io.ts';
 import type { Config, ListenerConfig } from './config/config.ts';
 import { createEngines, type Engines, type Report } from './engines.io.ts';
-import { createApi } from './http/api.io.ts';
 import { Failure } from './model/failure.ts';
 import { revealSecretText, type Secret } from './model/secret.ts';
 import { resolveRedirect } from './net/redirect.ts';
@@ -120,11 +119,17 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     { config, onLost: options.onLost, report, moreProviders: options.moreProviders ?? [] },
     async (source) => revealSecretText(await options.readSecret(source)),
   );
+  const closers: (() => Promise<void>)[] = [];
   try {
     if (options.kek !== null) await unseal(app, options.kek);
     const engines = await createEngines(app, report);
     const started = { ...engines, start: () => startEngines(app, engines, report) };
     if (!app.vault.isSealed) await recoverAfterRestore(app, engines, report);
+    // The broker first: applications wait for it, and the API's schemas take longer to build than all the rest.
+    const broker = createAppBroker(app);
+    closers.push(() => broker.drain(0));
+    const brokerOrigin = await listen(broker, config.broker);
+    const { createApi } = await import('./http/api.io.ts');
     const api = await createApi({
       app,
       engines: started,
@@ -140,8 +145,6 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       },
     });
     const apiOrigin = await api.listen(config.api.host, config.api.port);
-    const broker = createAppBroker(app);
-    const brokerOrigin = await listen(broker, config.broker);
     const unfollow = followCertificate(config.broker, broker.server, report);
     if (!app.vault.isSealed) started.start();
     return {
@@ -157,6 +160,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       },
     };
   } catch (error) {
+    for (const close of closers) await close();
     await app.stop().catch(() => {});
     throw error;
   }

@@ -131,6 +131,14 @@ test('a failure that had no effect frees the key; one that may have had keeps it
   }
 });
 
+test('an answer that is too large to keep is not kept, and the request not carried out again', async () => {
+  const all = store();
+  const idempotency = all.make();
+  await (await ticketOf(idempotency)).settle({ status: 200, body: { text: 'x'.repeat(70_000) } });
+  assert.match(await detailOf(idempotency), /carried out/);
+  assert.ok([...all.blobs.values()].every((value) => value.length < 1_000));
+});
+
 test('a write that fails frees the key', async () => {
   const all = store();
   const idempotency = all.make();

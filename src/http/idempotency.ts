@@ -19,12 +19,16 @@ export interface StoredRecord {
   readonly value: Uint8Array;
 }
 
-/** What is kept under a key. `answer: null`: begun, and what became of it is not known. */
+/** What is kept under a key: begun, and what became of it is not known; done, with the answer, null where it was too large to keep. */
 interface Kept {
   readonly at: number;
   readonly request: string;
+  readonly is: 'begun' | 'done';
   readonly answer: { readonly status: number; readonly body: object; readonly etag: number | null } | null;
 }
+
+/** The longest answer that is kept, as JSON. */
+const ANSWER_LENGTH_MAX = 65_536;
 
 export interface IdempotencyOptions {
   readonly desk: Desk;
@@ -113,7 +117,7 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
 
     async function begun(): Promise<void> {
       isBegun = true;
-      await desk.write({ events: [], blobs: [blobOf({ at, request, answer: null })] });
+      await desk.write({ events: [], blobs: [blobOf({ at, request, is: 'begun', answer: null })] });
       remember(id, at);
     }
 
@@ -125,7 +129,7 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
         async write(write) {
           if (isBegun) return own.write(write);
           isBegun = true;
-          const blobs = [...(write.blobs ?? []), blobOf({ at, request, answer: null })];
+          const blobs = [...(write.blobs ?? []), blobOf({ at, request, is: 'begun', answer: null })];
           const written = await own.write({ ...write, blobs });
           remember(id, at);
           return written;
@@ -135,8 +139,10 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
       async settle(answer) {
         try {
           const body = answer.replay ?? (answer.body as object);
-          const kept = { at, request, answer: { status: answer.status, body, etag: answer.etag ?? null } };
-          await desk.write({ events: [], blobs: [blobOf(kept), ...takeOutdated()] });
+          const isKept = JSON.stringify(body).length <= ANSWER_LENGTH_MAX;
+          const whole = { status: answer.status, body, etag: answer.etag ?? null };
+          const kept = blobOf({ at, request, is: 'done', answer: isKept ? whole : null });
+          await desk.write({ events: [], blobs: [kept, ...takeOutdated()] });
           remember(id, at);
         } finally {
           running.delete(id);
@@ -163,6 +169,9 @@ export function createIdempotency(options: IdempotencyOptions): Idempotency {
     if (value === null) return null;
     const kept = JSON.parse(new TextDecoder().decode(value)) as Kept;
     if (kept.request !== request) return refuse('this Idempotency-Key was used for another request');
+    if (kept.is === 'done' && kept.answer === null) {
+      return refuse('the request with this Idempotency-Key was carried out; its answer was too large to keep');
+    }
     if (kept.answer === null) {
       return refuse(
         'a request with this Idempotency-Key was begun and its answer is not known: look at what it changed',

@@ -6,12 +6,10 @@ import path from 'node:path';
 import { accessRoutes } from '../access/api.ts';
 import type { ObservedUse } from '../access/suggest.ts';
 import { credentialRoutes } from '../credentials/api.ts';
-import type { VersionRow } from '../credentials/credential.ts';
 import { ledgerRoutes } from '../ledger/api.ts';
 import { readCheckpoint } from '../ledger/checkpoints.io.ts';
 import type { Log } from '../ledger/layout.ts';
 import { createLedgerReader } from '../ledger/read.io.ts';
-import { allRows } from '../model/desk.ts';
 import type { Route } from '../model/route.ts';
 import { revocationRoutes } from '../revocation/api.ts';
 import { rotationRoutes } from '../rotation/api.ts';
@@ -110,9 +108,10 @@ function readVkey(directory: string, log: Log): string | null {
 async function statusOf(app: AppParts, version: string): Promise<Status> {
   const { database } = app;
   const { control, use } = await database.heads();
-  const unprotected = allRows<VersionRow>(app.rows, 'version').filter(
-    (row) => row.state === 'current' && row.secondCopyAt === null,
-  );
+  let unprotected = 0;
+  for (const { row, current } of app.policy.credentials.values()) {
+    if (row.retiredAt === null && current !== null && current.secondCopyAt === null) unprotected++;
+  }
   return {
     version,
     instance: app.instance,
@@ -121,7 +120,7 @@ async function statusOf(app: AppParts, version: string): Promise<Status> {
     fence: database.fence,
     dialect: database.dialect,
     logs: { control: { size: control.size }, use: { size: use.size } },
-    unprotected: unprotected.length,
+    unprotected,
     openUses: app.live.openUses,
   };
 }

@@ -62,6 +62,8 @@ export interface HouseOptions {
   readonly secondCopy?: boolean;
   readonly api?: Partial<Pick<ApiInput, 'limits' | 'brake'>>;
   readonly trustedProxies?: readonly string[];
+  /** The URL of an empty PostgreSQL database; SQLite where absent. */
+  readonly postgresql?: string;
 }
 
 export function houseConfig(directory: string, options: HouseOptions): Config {
@@ -71,7 +73,8 @@ export function houseConfig(directory: string, options: HouseOptions): Config {
     dataDirectory: path.join(directory, 'data'),
     broker: listener,
     api: listener,
-    database: { kind: 'sqlite' },
+    database:
+      options.postgresql === undefined ? { kind: 'sqlite' } : { kind: 'postgresql', url: { env: 'HOUSE_DATABASE' } },
     kek: { kind: 'key-file', path: path.join(directory, 'kek') },
     secondCopy: options.secondCopy === true ? { directory: path.join(directory, 'copies') } : null,
     providers: Object.fromEntries(Object.entries(options.providers ?? {}).map(([name, at]) => [name, settings(at)])),
@@ -97,11 +100,16 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
   if (config.secondCopy !== null) mkdirSync(config.secondCopy.directory);
   const kekPath = path.join(directory, 'kek');
   const key = await generateKeyFile({ path: kekPath, dataDirectory: config.dataDirectory, random: machineRandom });
-  const made = await initialise({ config, kek: { kind: 'key-file', key }, admin: 'admin', databaseUrl: null });
+  const made = await initialise({
+    config,
+    kek: { kind: 'key-file', key },
+    admin: 'admin',
+    databaseUrl: options.postgresql ?? null,
+  });
   const errors: unknown[] = [];
   const app = await createApp(
     { config, onLost: (why) => errors.push(new Error(why)), ...(options.clock ? { clock: options.clock } : {}) },
-    () => Promise.reject(new Error('no secret is configured')),
+    () => Promise.resolve(options.postgresql ?? ''),
   );
   if (options.sealed !== true) await unseal(app, { kind: 'key-file', path: kekPath });
   const engines = await createEngines(app, () => {});

@@ -19,7 +19,6 @@ export interface Mutant {
 
 const OVERLAP = 'src/rotation/overlap.ts';
 const DRIVE = 'src/rotation/drive.ts';
-const POLICY = 'src/rotation/policy.ts';
 const DEATH = 'src/credentials/death.ts';
 const LABEL = 'src/credentials/label.ts';
 const INVENTORY = 'src/credentials/inventory.ts';
@@ -59,7 +58,7 @@ const PROMISED: readonly Mutant[] = [
     [DEATH, 'elapsedMs(evidence.lastRefusal, now) < policy.spacingMs', 'elapsedMs(evidence.lastRefusal, now) < 0'],
   ),
   protocol('the default policy probes closer than propagation', 'the default must be safe by itself', [
-    POLICY,
+    DEATH,
     'spacingMs: Math.max(1_000, propagationMs)',
     'spacingMs: Math.max(1_000, Math.ceil(propagationMs / 20))',
   ]),
