@@ -27,7 +27,12 @@ export interface ExchangeContext {
   readonly bodyTimeoutMs: number;
   /** Told when an exchange has ended, however it ended. */
   readonly ended: () => void;
+  /** Decides a request again on the policy in force now; null where it is refused. */
+  readonly again: (request: IncomingMessage) => { readonly plan: Forward; readonly facts: UseFacts } | null;
 }
+
+/** How often a use whose grant was changed under it is decided again. */
+const AGAIN_MAX = 3;
 
 export type Body =
   | { readonly kind: 'none' }
@@ -41,13 +46,13 @@ type Phase = 'waiting' | 'flowing' | 'ended';
 export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
   readonly versionId: string;
   readonly credentialId: string;
-  readonly grantId: string;
+  grantId: string;
   readonly principalId: string;
   readonly tokenId: string;
-  readonly endsAt: number;
+  endsAt: number;
   readonly #context: ExchangeContext;
-  readonly #plan: Forward;
-  readonly #facts: UseFacts;
+  #plan: Forward;
+  #facts: UseFacts;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #dispatcher: Dispatcher;
@@ -67,6 +72,7 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
   #bytesUp = 0;
   #bytesDown = 0;
   #dispatches = 0;
+  #decided = 1;
 
   constructor(
     context: ExchangeContext,
@@ -100,8 +106,28 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
   start(): void {
     this.#response.on('close', () => this.#clientGone());
     const beside = this.#plan.identity.action.effect === 'read';
-    this.#context.guardian.admitted(this.#facts, (index) => this.#recorded(index, beside));
+    this.#record(beside);
     if (beside) this.#dispatch();
+  }
+
+  #record(sent: boolean): void {
+    this.#context.guardian.admitted(this.#facts, (index) => this.#recorded(index, sent));
+  }
+
+  /**
+   * Whether the request is still allowed as it was sent, now that something it rested on has ended: a grant that was narrowed or replaced
+   * must not fail what the one beside it allows. Rests on the new decision from then on.
+   */
+  #isStillAllowed(): boolean {
+    if (this.#decided++ >= AGAIN_MAX) return false;
+    const again = this.#context.again(this.#request);
+    if (again === null || again.plan.versionId !== this.versionId || again.plan.target !== this.#plan.target)
+      return false;
+    this.#plan = { ...again.plan, headers: this.#plan.headers };
+    this.#facts = again.facts;
+    this.grantId = again.plan.grantId;
+    this.endsAt = again.plan.endsAt;
+    return true;
   }
 
   #recorded(index: number, sent: boolean): void {
@@ -111,8 +137,9 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
       return;
     }
     if (index < 0) {
-      if (index === STALE) this.#refuse(403, 'stale');
-      else this.#refuse(503, 'record-unwritable');
+      if (index !== STALE) this.#refuse(503, 'record-unwritable');
+      else if (this.#isStillAllowed()) this.#record(sent);
+      else this.#refuse(403, 'stale');
       return;
     }
     this.#durable = true;
@@ -287,6 +314,12 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
   }
 
   cut(why: string): void {
+    if (this.#phase === 'ended' || this.#isStillAllowed()) return;
+    this.abort(why);
+  }
+
+  /** Ends it whatever is allowed. */
+  abort(why: string): void {
     if (this.#phase === 'ended') return;
     if (this.#phase === 'flowing') {
       this.#status = -this.#status;

@@ -89,3 +89,29 @@ test('the place of what was created leads back through the broker', () => {
   });
   assert.deepEqual(head, { is: 'pass', headers: ['location', '/neon/prod/a/1'] });
 });
+
+test('a use whose grant was changed under it is decided again, and refused when that does not help', async () => {
+  for (const [stales, expected] of [
+    [1, 200],
+    [2, 200],
+    [3, 403],
+  ] as const) {
+    let left: number = stales;
+    const recorded: string[] = [];
+    const broker = await openBroker({
+      upstreamPort: upstream.port,
+      admit: (entry, _asOf, done) => {
+        if (JSON.parse(entry).kind !== 'use') return;
+        recorded.push(entry);
+        done(left-- > 0 ? -1 : recorded.length);
+      },
+    });
+    open.push(broker);
+    const heard = await talk(
+      broker.port,
+      `GET /a HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${broker.token}\r\n${END}`,
+    );
+    assert.deepEqual(statusesOf(heard), [expected], `${stales} stale`);
+    assert.equal(recorded.length, Math.min(stales + 1, 3));
+  }
+});

@@ -10,11 +10,11 @@ import { editedJson, type Prepared, plainForm } from './body.io.ts';
 import { createConnections, endRaw, endWith } from './connection.io.ts';
 import { type Body, Exchange, type ExchangeContext } from './exchange.io.ts';
 import { formKind } from './form.ts';
-import { ALLOWED_METHODS, hasForbiddenTrailer, inspectHead, isServerWide, originForm } from './head.ts';
+import { ALLOWED_METHODS, type Head, hasForbiddenTrailer, inspectHead, isServerWide, originForm } from './head.ts';
 import { type Forward, type Identity, plan, type Refusal, type Snapshot } from './plan.ts';
 import { problemAnswer } from './problem.ts';
 
-export interface BrokerOptions extends Omit<ExchangeContext, 'ended'> {
+export interface BrokerOptions extends Omit<ExchangeContext, 'ended' | 'again'> {
   /** The state to decide on, as it is now. */
   readonly snapshot: () => Snapshot;
   readonly dispatcherFor: (credential: LiveCredential) => Dispatcher;
@@ -58,25 +58,19 @@ export function createBroker(options: BrokerOptions): Broker {
       inFlight--;
       if (inFlight === 0) drained?.();
     },
+    again,
   };
   const connections = createConnections();
 
   function handle(request: IncomingMessage, response: ServerResponse, upgrade: boolean): void {
     const at = options.now();
-    const mono = Math.round(options.mono() * 1000) / 1000;
+    const mono = monoNow();
     const id = randomUUID();
     if (stopping) {
       answer(response, { status: 503, reason: 'stopping', retryAfterMs: 1000 }, id);
       return;
     }
-    const method = request.method ?? '';
-    const head = {
-      method,
-      target: originForm(method, request.url ?? ''),
-      rawHeaders: request.rawHeaders,
-      httpVersion: request.httpVersion,
-      remote: request.socket.remoteAddress ?? '',
-    };
+    const head = headOf(request);
     if (isServerWide(head) && inspectHead(head).problem === null) {
       answerServerWide(request, response);
       return;
@@ -114,6 +108,18 @@ export function createBroker(options: BrokerOptions): Broker {
     } else begin(made, facts, request, response, STREAM);
   }
 
+  function again(request: IncomingMessage): { plan: Forward; facts: UseFacts } | null {
+    const snapshot = options.snapshot();
+    const when = { id: randomUUID(), at: options.now(), mono: monoNow(), asOf: snapshot.policy.asOf };
+    const made = plan(headOf(request), snapshot, when.at, when.mono);
+    return made.kind === 'forward' ? { plan: made, facts: factsOf(made, request, when) } : null;
+  }
+
+  /** Monotonic milliseconds in whole microseconds: as they go into the log. */
+  function monoNow(): number {
+    return Math.round(options.mono() * 1000) / 1000;
+  }
+
   function begin(made: Forward, facts: UseFacts, request: IncomingMessage, response: ServerResponse, body: Body): void {
     let dispatcher: Dispatcher;
     try {
@@ -134,7 +140,7 @@ export function createBroker(options: BrokerOptions): Broker {
     request.once('end', () => {
       if (!hasForbiddenTrailer(request.rawTrailers)) return;
       if (response.socket !== null && !response.headersSent) endRaw(socket, 400, 'trailer');
-      exchange.cut('trailer');
+      exchange.abort('trailer');
     });
     // Answered before all of it was sent: what is left of this request is not to be taken for the next one (RFC 9112 section 9.3).
     response.once('close', () => {
@@ -274,6 +280,17 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'request-timeout'],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'chunk-extensions'],
 };
+
+function headOf(request: IncomingMessage): Head {
+  const method = request.method ?? '';
+  return {
+    method,
+    target: originForm(method, request.url ?? ''),
+    rawHeaders: request.rawHeaders,
+    httpVersion: request.httpVersion,
+    remote: request.socket.remoteAddress ?? '',
+  };
+}
 
 const STREAM = { kind: 'stream' } as const;
 const NONE = { kind: 'none' } as const;

@@ -95,7 +95,13 @@ export function createKeks(options: KekOptions): Keks {
     }
     app.vault.unseal(found);
     given = found;
-    await app.wake();
+    try {
+      await app.wake();
+    } catch (error) {
+      // Half awake is worse than sealed: the operator tries again, or sees why not.
+      app.sleep();
+      throw error;
+    }
     options.start();
   }
 

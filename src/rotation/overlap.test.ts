@@ -12,6 +12,7 @@ import {
   decide,
   evolve,
   OVERLAP_STEPS,
+  type OverlapEffect,
   type OverlapEvent,
   type OverlapState,
   type OverlapStep,
@@ -79,6 +80,7 @@ describe('the straight way', () => {
     test(`after ${events.at(-1)?.on ?? 'the request'}: ${step}`, () => {
       const state = after(START, events);
       assert.equal(state.step, step);
+      assert.equal(state.intent, false);
       assert.deepEqual(effectOf(decide(state, at(events.length * 10_000), POLICY)), next);
     });
   }
@@ -356,6 +358,60 @@ describe('prove', () => {
   });
 });
 
+describe('failures', () => {
+  const ways: [string, readonly OverlapEvent[], OverlapEvent, OverlapEvent][] = [
+    ['issue', [BEGUN], { on: 'issue-refused', quotaFull: false }, ISSUED],
+    [
+      'reconcile',
+      [BEGUN, { on: 'issue-ambiguous' }, { on: 'listed', orphans: ['a'] }],
+      { on: 'list-failed' },
+      { on: 'discarded' },
+    ],
+    ['verify', TO_VERIFY, UNKNOWN, ALIVE],
+    ['cover', TO_COVER, { on: 'cover-failed' }, COVERED],
+    ['confirm', TO_CONFIRM, UNKNOWN, DEAD],
+    ['confirm, to the end', TO_CONFIRM, UNKNOWN, ALIVE],
+    ['prove', TO_PROVE, UNKNOWN, DEAD],
+    ['prove, and again', TO_PROVE, UNKNOWN, ALIVE],
+    ['sweep', TO_SWEEP, { on: 'list-failed' }, CLEAN],
+  ];
+  for (const [step, events, failure, success] of ways) {
+    test(`of ${step} are counted in a row: a success ends the row`, () => {
+      const failed = after(START, [...events, failure]);
+      assert.ok(failed.failures === 1 && !failed.intent);
+      assert.equal(after(failed, [success]).failures === 0 || success === CLEAN, true);
+      assert.equal(after(START, [...events, failure, failure]).end, null);
+      const blocked = after(START, [...events, failure, failure, failure]);
+      assert.deepEqual([blocked.end, blocked.intent, typeof blocked.reason], ['blocked', false, 'string']);
+      const resumed = after(blocked, [{ on: 'resumed' }]);
+      assert.deepEqual([resumed.end, resumed.reason, resumed.failures, resumed.pause], [null, null, 0, null]);
+    });
+  }
+
+  test('they are paused for, twice as long each time, up to a limit', () => {
+    const policy = { ...POLICY, failuresMax: 100, retryMinMs: 50, retryMaxMs: 1000 };
+    let state = after(START, TO_COVER);
+    const pauses: number[] = [];
+    for (let tries = 0; tries < 7; tries++) {
+      state = evolve(state, { on: 'cover-failed' }, at(0), policy);
+      pauses.push(state.pause?.ms ?? 0);
+    }
+    assert.deepEqual(pauses, [50, 100, 200, 400, 800, 1000, 1000]);
+  });
+
+  test('a revocation that did nothing is repeated after a pause, twice as long each time', () => {
+    const policy = { ...POLICY, revokesMax: 100, retryMinMs: 50, retryMaxMs: 1000 };
+    let state = after(START, TO_PROVE);
+    const pauses: number[] = [];
+    for (let tries = 0; tries < 6; tries++) {
+      state = evolve(state, ALIVE, at(0), policy);
+      pauses.push(state.pause?.ms ?? 0);
+      for (const event of [BEGUN, { on: 'revoke-called' } as const]) state = evolve(state, event, at(0), policy);
+    }
+    assert.deepEqual(pauses, [100, 200, 400, 800, 1000, 1000]);
+  });
+});
+
 describe('commands', () => {
   test('a cancel before the pivot undoes the run from wherever it stands', () => {
     const ways: [readonly OverlapEvent[], OverlapStep][] = [
@@ -429,53 +485,57 @@ describe('commands', () => {
 });
 
 describe('as a whole', () => {
-  const events: fc.Arbitrary<OverlapEvent> = fc.oneof(
-    fc.constantFrom<OverlapEvent>(
-      BEGUN,
+  const OUTCOMES: Readonly<Record<OverlapEffect['do'], readonly OverlapEvent[]>> = {
+    issue: [
       ISSUED,
-      ALIVE,
-      DEAD,
-      UNKNOWN,
-      QUIET,
-      CLEAN,
-      COVERED,
-      CANCELLED,
       { on: 'issue-ambiguous' },
-      { on: 'issue-refused', quotaFull: true },
-      { on: 'issue-refused', quotaFull: false },
-      { on: 'list-failed' },
-      { on: 'list-impossible' },
-      { on: 'listed', orphans: ['a', 'b'] },
-      { on: 'discarded' },
-      { on: 'discard-failed' },
-      { on: 'promoted' },
-      { on: 'demoted' },
-      { on: 'observed', known: true, inFlight: 1, idleMs: 0 },
-      { on: 'covered', by: 'none' },
-      { on: 'cover-failed' },
-      { on: 'revoke-called' },
-      { on: 'lapsed' },
-      { on: 'resumed' },
-    ),
-  );
-  /** Events that mostly fit, so that a random walk comes far. */
-  const fitting: fc.Arbitrary<readonly OverlapEvent[]> = fc.constantFrom(
-    TO_VERIFY,
-    TO_DRAIN,
-    TO_CONFIRM,
-    TO_PROVE,
-    TO_SWEEP,
-  );
-  const walks = fc.tuple(fitting, fc.array(events, { maxLength: 60 })).map(([way, rest]) => [...way, ...rest]);
+      ...[true, false].map((quotaFull) => ({ on: 'issue-refused' as const, quotaFull })),
+    ],
+    list: [CLEAN, CLEAN, { on: 'listed', orphans: ['a', 'b'] }, { on: 'list-failed' }, { on: 'list-impossible' }],
+    discard: [{ on: 'discarded' }, { on: 'discard-failed' }],
+    probe: [ALIVE, DEAD, UNKNOWN],
+    observe: [QUIET, { on: 'observed', known: true, inFlight: 1, idleMs: 0 }],
+    cover: [COVERED, { on: 'covered', by: 'none' }, { on: 'cover-failed' }],
+    revoke: [{ on: 'revoke-called' }],
+  };
+  interface Turn {
+    readonly before: OverlapState;
+    readonly event: OverlapEvent;
+    readonly after: OverlapState;
+  }
+
+  /** A run in which the world answers as it likes: each number chooses an answer, and now and then a command or a restart. */
+  function walk(choices: readonly number[]): Turn[] {
+    const turns: Turn[] = [];
+    let state = START;
+    let now = at(0);
+    const turn = (event: OverlapEvent): void => {
+      turns.push({ before: state, event, after: evolve(state, event, now, POLICY) });
+      state = turns.at(-1)!.after;
+    };
+    for (const choice of choices) {
+      now = at(now.mono + 1, now.boot);
+      if (choice % 40 === 39) turn(CANCELLED);
+      if (choice % 40 === 38) now = at(0, now.boot + 1);
+      if (state.end === 'blocked') turn({ on: 'resumed' });
+      const decision = decide(state, now, POLICY);
+      if (decision.kind === 'wait') now = at(now.mono + decision.ms, now.boot);
+      if (decision.kind === 'note') turn(decision.event);
+      if (decision.kind !== 'act') continue;
+      if (decision.journalFirst) turn(BEGUN);
+      const outcomes = OUTCOMES[decision.effect.do];
+      turn(outcomes[choice % outcomes.length]!);
+    }
+    return turns;
+  }
+  const walks = fc.array(fc.nat(1_000_000), { minLength: 10, maxLength: 120 }).map(walk);
 
   test('every state has a next thing to do, whatever happened before', () => {
     fc.assert(
-      fc.property(walks, fc.integer({ min: 1, max: 2 }), (walk, boot) => {
-        let state = START;
-        for (const [index, event] of walk.entries()) {
-          state = evolve(state, event, at(index * 10_000), POLICY);
+      fc.property(walks, fc.integer({ min: 1, max: 9 }), (turns, boot) => {
+        for (const { after: state } of turns) {
           assert.ok(OVERLAP_STEPS.includes(state.step));
-          const decision = decide(state, at(index * 10_000, boot), POLICY);
+          const decision = decide(state, at(5, boot), POLICY);
           assert.equal(decision.kind === 'finished', state.end !== null);
           if (decision.kind === 'wait') assert.ok(decision.ms > 0 && Number.isFinite(decision.ms));
         }
@@ -483,20 +543,39 @@ describe('as a whole', () => {
     );
   });
 
-  test('no walk passes its brakes, revokes an unpromoted predecessor, or undoes what is past the pivot', () => {
+  test('no run passes its brakes, revokes before it promotes, or is undone past the pivot', () => {
     fc.assert(
-      fc.property(walks, (walk) => {
-        let state = START;
-        for (const [index, event] of walk.entries()) {
-          const before = state;
-          state = evolve(state, event, at(index * 10_000), POLICY);
-          assert.ok(state.revokes <= POLICY.revokesMax || event.on === 'revoke-called');
-          assert.ok(state.discards <= POLICY.discardsMax);
+      fc.property(walks, (turns) => {
+        for (const { before, after: state } of turns) {
+          assert.ok(state.revokes <= POLICY.revokesMax && state.discards <= POLICY.discardsMax);
+          assert.ok(state.failures < POLICY.failuresMax || state.end === 'blocked');
           assert.ok(state.attempt >= before.attempt);
           if (state.step === 'revoke' && state.target === 'old') assert.ok(state.promoted);
           if (before.pivoted) assert.ok(state.pivoted && state.undoing === null && state.target === 'old');
           if (state.end === 'rotated') assert.ok(state.pivoted && state.promoted && state.undoing === null);
           if (state.end === 'aborted') assert.ok(!state.pivoted && !state.promoted && state.undoing !== null);
+          if (state.end !== null) assert.ok(!state.intent && (state.end === 'rotated') === (state.reason === null));
+        }
+      }),
+    );
+  });
+
+  test('walks come everywhere', () => {
+    const seen = new Set<string>();
+    for (const turns of fc.sample(walks, { numRuns: 2000, seed: 1 })) {
+      for (const { after: state } of turns) seen.add(`${state.step} ${state.target}`).add(`${state.end}`);
+    }
+    for (const step of OVERLAP_STEPS) assert.ok(seen.has(`${step} old`) || seen.has(`${step} fresh`), step);
+    for (const end of ['rotated', 'aborted', 'blocked', 'prove old', 'prove fresh', 'confirm fresh'])
+      assert.ok(seen.has(end), end);
+  });
+
+  test('a run that has ended is moved by nothing but a person or a restored backup', () => {
+    const events = Object.values(OUTCOMES).flat();
+    fc.assert(
+      fc.property(walks, fc.constantFrom(...events, BEGUN, CANCELLED, { on: 'lapsed' } as const), (turns, event) => {
+        for (const { after: state } of turns) {
+          if (state.end !== null) assert.equal(evolve(state, event, at(1_000_000), POLICY), state);
         }
       }),
     );
@@ -504,9 +583,8 @@ describe('as a whole', () => {
 
   test('a state is plain data: it is the same after a trip through JSON', () => {
     fc.assert(
-      fc.property(walks, (walk) => {
-        const state = after(START, walk);
-        assert.deepEqual(JSON.parse(JSON.stringify(state)), state);
+      fc.property(walks, (turns) => {
+        for (const { after: state } of turns) assert.deepEqual(JSON.parse(JSON.stringify(state)), state);
       }),
     );
   });

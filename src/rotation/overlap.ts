@@ -241,7 +241,7 @@ export function evolve(state: OverlapState, event: OverlapEvent, now: Instant, p
     case 'promote':
       return event.on === 'promoted' ? enter({ ...state, promoted: true }, 'drain', now) : state;
     case 'demote':
-      return event.on === 'demoted' ? enter({ ...state, promoted: false, target: 'fresh' }, 'drain', now) : state;
+      return event.on === 'demoted' ? enter({ ...state, promoted: false }, 'drain', now) : state;
     case 'drain':
       return event.on === 'observed' ? afterDrain(state, event, now, policy) : state;
     case 'cover':

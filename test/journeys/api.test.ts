@@ -39,9 +39,9 @@ async function until<T>(read: () => Promise<T>, holds: (value: T) => boolean): P
 const postgresql = await startPostgresql();
 
 describe('the control API', { concurrency: true }, () => {
-  describe('on SQLite', () => journey(null));
+  describe('on SQLite', { concurrency: 1 }, () => journey(null));
   // Where there is none, its absence was said aloud.
-  if (postgresql !== null) describe('on PostgreSQL', () => journey(postgresql));
+  if (postgresql !== null) describe('on PostgreSQL', { concurrency: 1 }, () => journey(postgresql));
   after(() => postgresql?.stop());
 });
 

@@ -8,7 +8,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { after, describe, type TestContext, test } from 'node:test';
+import { after, before, describe, type TestContext, test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { openSqlite } from '../../src/database/sqlite-commit.io.ts';
 import { initialise } from '../../src/init.io.ts';
@@ -256,13 +256,12 @@ function assertProblem(answer: Answer, status: number, code: string): void {
 
 describe('the provider', () => {
   let house: FaultHouse;
-  const opened = openFaultHouse().then((one) => {
-    house = one;
+  before(async () => {
+    house = await openFaultHouse();
   });
   after(() => house.stop());
 
   test('unplugged: 502, on record, and served again when it is back', async () => {
-    await opened;
     await house.upstream.unplug();
     for (const method of ['GET', 'DELETE']) {
       const name = `unplugged-${method.toLowerCase()}`;
@@ -275,7 +274,6 @@ describe('the provider', () => {
   });
 
   test('silent: 504 in time, on record, and the request is not sent again', async () => {
-    await opened;
     house.upstream.handler = (request) => request.resume();
     for (const method of ['GET', 'PATCH']) {
       const name = `silent-${method.toLowerCase()}`;
@@ -289,7 +287,6 @@ describe('the provider', () => {
   });
 
   test('slow, but not silent: the answer comes whole', async () => {
-    await opened;
     house.upstream.handler = (_request, response) => {
       response.writeHead(200);
       let left = 6;
@@ -333,7 +330,6 @@ describe('the provider', () => {
   ];
   for (const [index, [how, handler]] of dying.entries()) {
     test(`dying within its answer, ${how}: the caller sees that it broke, and so does the record`, async () => {
-      await opened;
       house.upstream.handler = handler;
       const answer = await house.send('GET', `dying-${index}`);
       assert.deepEqual({ status: answer.status, isWhole: answer.isWhole }, { status: 200, isWhole: false });
@@ -345,7 +341,6 @@ describe('the provider', () => {
   }
 
   test('cut before it answers: a write is ambiguous and sent once, a read is tried once more', async () => {
-    await opened;
     house.upstream.handler = (request) => request.socket.destroy();
     assertProblem(await house.send('DELETE', 'cut-write'), 502, 'upstream-ambiguous');
     assertProblem(await house.send('GET', 'cut-read'), 502, 'upstream-ambiguous');
@@ -357,7 +352,6 @@ describe('the provider', () => {
   });
 
   test('talking nonsense: 502, on record', async () => {
-    await opened;
     house.upstream.handler = (request) => void request.socket.end('HTTP/1.1 two hundred\r\n\r\n');
     assertProblem(await house.send('DELETE', 'nonsense'), 502, 'upstream-invalid');
     assert.equal((await house.recordOf('nonsense')).status, 0);
@@ -365,7 +359,6 @@ describe('the provider', () => {
   });
 
   test('answering before it has read all: its answer arrives', async () => {
-    await opened;
     house.upstream.handler = (_request, response) => response.writeHead(413, { connection: 'close' }).end('too much');
     const request = house.open('PATCH', 'early');
     const answered = answerOf(request);
@@ -381,7 +374,6 @@ describe('the provider', () => {
   });
 
   test('a caller that goes away: the provider is let go, nothing stays open, and it is on record', async () => {
-    await opened;
     let closed = 0;
     house.upstream.handler = (request, response) => {
       request.resume();
@@ -413,7 +405,6 @@ describe('the provider', () => {
   });
 
   test('through all of it: no internal error, nothing lost, and every use is decided again', async () => {
-    await opened;
     assert.deepEqual(house.reports, []);
     assert.deepEqual(house.lost, []);
     const { read } = house.serving.app.database;
@@ -532,12 +523,21 @@ describe('the end of access reaches what is open', () => {
 describe('the database', () => {
   /** What holds while it cannot write, and when it can again. */
   async function unwritable(house: FaultHouse, name: string, end: () => Promise<void> | void): Promise<void> {
-    const before = house.upstream.arrived.length;
-    assertProblem(await house.send('DELETE', `${name}-write`), 503, 'record-unwritable');
-    assert.equal(house.upstream.arrived.length, before, 'a write was sent without its record');
-    assertProblem(await house.send('GET', `${name}-read`), 503, 'record-unwritable');
-    const changed = await house.api('POST', `/v1/credentials/${house.ids.credential}/suspend`, { reason: 'test' });
-    assert.equal(changed.status, 503, JSON.stringify(changed.json));
+    const arrived = house.upstream.arrived.length;
+    const { credential } = house.ids;
+    const [write, read, change] = await Promise.all([
+      house.send('DELETE', `${name}-write`),
+      house.send('GET', `${name}-read`),
+      house.api('POST', `/v1/credentials/${credential}/suspend`, { reason: 'test' }),
+    ]);
+    assertProblem(write, 503, 'record-unwritable');
+    assertProblem(read, 503, 'record-unwritable');
+    assert.equal(change.status, 503, JSON.stringify(change.json));
+    assert.deepEqual(
+      house.upstream.arrived.slice(arrived).filter((line) => !line.startsWith('GET ')),
+      [],
+      'a write was sent without its record',
+    );
     await end();
     await until('it is served again', async () => (await house.send('GET', `${name}-again`)).status === 200, 10_000);
     const entries = await house.uses();
@@ -545,12 +545,11 @@ describe('the database', () => {
       entries.filter((entry) => /-(?:read|write)$/.test(String(entry['path']))),
       [],
     );
-    const shown = await house.api('GET', `/v1/credentials/${house.ids.credential}`);
+    const shown = await house.api('GET', `/v1/credentials/${credential}`);
     assert.equal((shown.json['credential'] as { suspendedAt: unknown }).suspendedAt, null);
     assert.deepEqual(house.lost, []);
     // What failed has left nothing behind: the log is one, and its writer goes on with it.
-    const resumed = await house.api('POST', `/v1/credentials/${house.ids.credential}/suspend`, { reason: 'test' });
-    assert.equal(resumed.status, 200);
+    assert.equal((await house.api('POST', `/v1/credentials/${credential}/suspend`, { reason: 'test' })).status, 200);
     assertProblem(await house.send('GET', `${name}-suspended`), 403, 'credential-suspended');
   }
 
@@ -574,7 +573,7 @@ describe('the database', () => {
       await unwritable(house, 'full', () => rmSync(filler));
       await house.stop();
     } finally {
-      execFileSync('umount', [mount]);
+      execFileSync('umount', ['--lazy', mount]);
       rmSync(mount, { recursive: true });
     }
   });
@@ -607,6 +606,15 @@ describe('the database', () => {
       other.close();
     });
     await house.stop();
+  });
+
+  test('deleted under the server: it says so and serves no more', async () => {
+    const house = await openFaultHouse();
+    for (const end of ['', '-wal', '-shm']) rmSync(path.join(house.config.dataDirectory, `claviger.db${end}`));
+    await pause(1_500);
+    const answer = await house.send('DELETE', 'deleted-write');
+    await house.stop();
+    assertProblem(answer, 503, 'record-unwritable');
   });
 
   test('PostgreSQL gone: nothing is served without its record, and the server says that it is lost', async (t) => {

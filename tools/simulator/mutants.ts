@@ -333,8 +333,8 @@ const FOUND: readonly Mutant[] = [
   ]),
   protocol('undo does not drain', 'requests under way are cut off', [
     OVERLAP,
-    "enter({ ...state, promoted: false, target: 'fresh' }, 'drain', now)",
-    "enter({ ...state, promoted: false, target: 'fresh' }, 'confirm', now)",
+    "enter({ ...state, promoted: false }, 'drain', now)",
+    "enter({ ...state, promoted: false }, 'confirm', now)",
   ]),
   protocol('the pivot is not marked', 'a cancel is accepted after the old key was revoked', [
     OVERLAP,

@@ -1,0 +1,360 @@
+// A rotator and a revoker at work: a real installation in a temporary directory, a Neon twin, and policies of milliseconds where the product
+// has seconds. A process can be made to die at any entry of its journal and another one to take up what it left. What is listening
+// (API, broker) is house.ts.
+import assert from 'node:assert/strict';
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { type App, createApp } from '../../src/app.io.ts';
+import type { Config } from '../../src/config/config.ts';
+import { type CredentialRow, DEFAULT_ROTATION, type VersionRow } from '../../src/credentials/credential.ts';
+import { envelopeContext } from '../../src/credentials/ring.io.ts';
+import { TABLE_OF } from '../../src/database/schema.ts';
+import { createEngines, type Engines } from '../../src/engines.io.ts';
+import { initialise } from '../../src/init.io.ts';
+import { openNote, parseVkey } from '../../src/ledger/note.ts';
+import type { ControlEvent, ControlWrite, Noun, Row, RowImage } from '../../src/model/change.ts';
+import { newId } from '../../src/model/id.ts';
+import type { Secret } from '../../src/model/secret.ts';
+import type { CertificateRow, RevocationPolicy, RevocationRow } from '../../src/revocation/revocation.ts';
+import type { OverlapPolicy } from '../../src/rotation/policy.ts';
+import type { RotationRow } from '../../src/rotation/rotation.ts';
+import { unseal } from '../../src/unseal.io.ts';
+import { machineRandom } from '../../src/vault/cipher.io.ts';
+import { generateKeyFile } from '../../src/vault/kek.io.ts';
+import { type RunningNeonTwin, startNeonTwin } from '../../twins/neon.io.ts';
+import { houseConfig } from './house.ts';
+import { credentialRow, versionRow } from './rows.ts';
+
+/** As careful as the product, but for a provider whose revocation propagates within 40 ms. */
+export const QUICK_ROTATION: OverlapPolicy = {
+  quietMs: 0,
+  drainPollMs: 10,
+  drainMaxMs: 60_000,
+  verifyAlive: 2,
+  verifyDead: 3,
+  verifySpacingMs: 10,
+  death: { refusals: 3, spacingMs: 40 },
+  settleMs: 150,
+  retryMinMs: 10,
+  retryMaxMs: 100,
+  failuresMax: 200,
+  issueAttemptsMax: 8,
+  revokesMax: 20,
+  discardsMax: 16,
+};
+export const QUICK_REVOCATION: RevocationPolicy = {
+  refusals: 3,
+  spacingMs: 40,
+  retryMinMs: 10,
+  retryMaxMs: 100,
+  revokesMax: 50,
+  failuresMax: 200,
+};
+
+/** Where the process dies: at the n-th write of its engines (from 1), before it is committed or after, and unanswered. */
+export interface Death {
+  readonly write: number;
+  readonly when: 'before' | 'after';
+}
+
+export interface Workshop {
+  readonly app: App;
+  readonly engines: Engines;
+  readonly twin: RunningNeonTwin;
+  readonly directory: string;
+  readonly credential: CredentialRow;
+  /** The key that the credential had at first. */
+  readonly first: VersionRow;
+  readonly firstKey: Secret;
+  readonly reports: readonly string[];
+  /** Writes of the engines so far, in this process. */
+  readonly writes: number;
+  /** Whether the process has died as it was told. */
+  readonly isDead: boolean;
+  /** Abandons the process as it stands and starts another one on what it left. */
+  restart(death?: Death | null): Promise<void>;
+  /** Adds a credential with a key of its own at the twin. */
+  add(given?: Partial<CredentialRow>): Promise<{ credential: CredentialRow; version: VersionRow; key: Secret }>;
+  write(type: string, ...rows: RowImage[]): Promise<void>;
+  /** A row wherever it is: in memory, or in the table because it is history. */
+  row<R extends Row>(noun: Noun, id: string): Promise<R>;
+  rows<R extends Row>(noun: Noun): Promise<R[]>;
+  events(): Promise<ControlEvent[]>;
+  stop(): Promise<void>;
+}
+
+export interface WorkshopOptions {
+  readonly death?: Death;
+  readonly rotation?: Partial<OverlapPolicy>;
+  readonly revocation?: Partial<RevocationPolicy>;
+  readonly rotationsAtOnce?: number;
+  readonly secondCopy?: boolean;
+}
+
+const NEVER = new Promise<never>(() => {});
+
+export async function startWorkshop(options: WorkshopOptions = {}): Promise<Workshop> {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'claviger-workshop-'));
+  const twin = await startNeonTwin();
+  const base = houseConfig(directory, { providers: { neon: twin.origin } });
+  const atOnce = options.rotationsAtOnce ?? base.scheduler.rotationsAtOnce;
+  const config: Config = { ...base, scheduler: { ...base.scheduler, rotationsAtOnce: atOnce } };
+  const kek = path.join(directory, 'kek');
+  const key = await generateKeyFile({ path: kek, dataDirectory: config.dataDirectory, random: machineRandom });
+  await initialise({ config, kek: { kind: 'key-file', key }, admin: 'admin', databaseUrl: null });
+
+  const reports: string[] = [];
+  let app: App;
+  let engines: Engines;
+  let writes = 0;
+  let isDead = false;
+
+  function quick(image: RowImage): RowImage {
+    if (image.row.rowVersion !== 1) return image;
+    if (image.noun === 'rotation') {
+      const policy = { ...QUICK_ROTATION, ...options.rotation };
+      return { noun: image.noun, row: { ...(image.row as RotationRow), policy } };
+    }
+    if (image.noun !== 'revocation') return image;
+    const policy = { ...QUICK_REVOCATION, ...options.revocation };
+    return { noun: image.noun, row: { ...(image.row as RevocationRow), policy } };
+  }
+
+  /** The application as the engines of one process see it: its orders are quick, and it may die. */
+  function mortal(whole: App, death: Death | null): App {
+    async function write(given: ControlWrite) {
+      if (isDead) return NEVER;
+      const events = given.events.map((event) => ({ ...event, rows: event.rows.map(quick) }));
+      const isLast = death !== null && ++writes >= death.write;
+      if (death === null) writes++;
+      if (isLast && death.when === 'before') {
+        isDead = true;
+        return NEVER;
+      }
+      const written = await whole.write({ ...given, events });
+      if (!isLast) return written;
+      isDead = true;
+      return NEVER;
+    }
+    return Object.create(whole, { write: { value: write } }) as App;
+  }
+
+  async function start(death: Death | null): Promise<void> {
+    const began = performance.now();
+    // Each process has a monotonic clock of its own.
+    const clock = { now: () => Date.now(), monotonic: () => performance.now() - began };
+    [writes, isDead] = [0, false];
+    const lost = (why: string) => reports.push(why);
+    app = await createApp({ config, clock, onLost: lost }, () => Promise.reject(new Error('no secret is configured')));
+    await unseal(app, { kind: 'key-file', path: kek });
+    engines = await createEngines(mortal(app, death), (message, fields) => {
+      reports.push(`${message} ${JSON.stringify(fields)}`);
+    });
+  }
+
+  async function put(type: string, ...rows: RowImage[]): Promise<void> {
+    await app.write({ events: [{ v: 1, at: Date.now(), actor: 'system:test', type, rows, detail: {} }] });
+  }
+
+  async function store(credential: CredentialRow, version: VersionRow, bytes: Secret): Promise<void> {
+    const sealed = app.vault.sealParts(envelopeContext(credential, version.id), { key: bytes });
+    const event = {
+      v: 1 as const,
+      at: Date.now(),
+      actor: 'system:test',
+      type: 'credential.added',
+      rows: [
+        { noun: 'credential' as const, row: credential },
+        { noun: 'version' as const, row: { ...version, envelopeDigest: sealed.digest } },
+      ],
+      detail: {},
+    };
+    await app.write({ events: [event], blobs: [{ kind: 'envelope', id: version.id, value: sealed.bytes }] });
+    if (credential.purpose === 'lend') await app.arm(credential, version);
+  }
+
+  const id = (kind: 'credential' | 'version') => newId(kind, Date.now(), machineRandom);
+  const common = { origin: twin.origin, policy: DEFAULT_ROTATION };
+  const issuer = credentialRow({
+    ...common,
+    id: id('credential'),
+    name: 'issuer',
+    kind: 'personal-key',
+    purpose: 'manage',
+    settings: {},
+  });
+
+  async function add(given: Partial<CredentialRow> = {}) {
+    const { orgId } = twin.control.seeds;
+    const minted = twin.control.mint({ kind: 'organization' });
+    const fields = { ...common, id: id('credential'), settings: { orgId }, issuerId: issuer.id };
+    const credential = credentialRow({ ...fields, name: `c-${minted.id}`, ...given });
+    const version = versionRow({ id: id('version'), credentialId: credential.id, providerKeyId: minted.id });
+    await store(credential, version, minted.key);
+    return { credential, version, key: minted.key };
+  }
+
+  await start(options.death ?? null);
+  const { adminKey, adminKeyId } = twin.control.seeds;
+  await store(issuer, versionRow({ id: id('version'), credentialId: issuer.id, providerKeyId: adminKeyId }), adminKey);
+  const { credential, version: first, key: firstKey } = await add();
+
+  async function rows<R extends Row>(noun: Noun): Promise<R[]> {
+    const found = await app.database.read.selectFrom(TABLE_OF[noun]).select('row').orderBy('id').execute();
+    return found.map(({ row }) => JSON.parse(row) as R);
+  }
+
+  return {
+    get app() {
+      return app;
+    },
+    get engines() {
+      return engines;
+    },
+    get writes() {
+      return writes;
+    },
+    get isDead() {
+      return isDead;
+    },
+    twin,
+    directory,
+    credential,
+    first,
+    firstKey,
+    reports,
+    async restart(death = null) {
+      isDead = true;
+      await app.stop();
+      await start(death);
+      engines.start();
+    },
+    add,
+    write: put,
+    rows,
+    async row<R extends Row>(noun: Noun, wanted: string) {
+      const row = (await rows<R>(noun)).find((one) => one.id === wanted);
+      assert(row !== undefined, `no ${noun} ${wanted}`);
+      return row;
+    },
+    async events() {
+      const found = await app.database.read.selectFrom('control_entries').select('entry').orderBy('idx').execute();
+      return found.map(({ entry }) => JSON.parse(entry) as ControlEvent);
+    },
+    async stop() {
+      if (!isDead) await engines.stop();
+      await app.stop();
+      await twin.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Long enough never to decide a test that is going to pass. */
+const PATIENCE_MS = 30_000;
+
+/** Looks again and again until there is something to see. */
+export async function until<T>(look: () => T | Promise<T>, about: string): Promise<NonNullable<T>> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const seen = await look();
+    if (seen !== null && seen !== undefined && seen !== false) return seen as NonNullable<T>;
+    if (performance.now() > deadline) assert.fail(`waited in vain for ${about}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Waits until a rotation has ended or stands still, or the process has died on the way (null). */
+export function rotationEnd(shop: Workshop, rotationId: string): Promise<RotationRow | 'died'> {
+  return until(
+    async () => {
+      if (shop.isDead) return 'died';
+      const row = await shop.row<RotationRow>('rotation', rotationId);
+      return row.state.end === null ? null : row;
+    },
+    `the end of a rotation: ${shop.reports.join('; ')}`,
+  );
+}
+
+export function revocationEnd(shop: Workshop, revocationId: string): Promise<RevocationRow | 'died'> {
+  return until(
+    async () => {
+      if (shop.isDead) return 'died';
+      const row = await shop.row<RevocationRow>('revocation', revocationId);
+      return row.state.end === null ? null : row;
+    },
+    `the end of a revocation: ${shop.reports.join('; ')}`,
+  );
+}
+
+const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
+
+/** Checks a note's Ed25519 signature with the runtime's own code. */
+export function isSigned(publicKey: Uint8Array, text: Uint8Array, signature: Uint8Array): boolean {
+  const key = createPublicKey({ key: Buffer.concat([SPKI_ED25519, publicKey]), format: 'der', type: 'spki' });
+  return verify(null, text, key, signature);
+}
+
+/**
+ * No certificate lies: each verifies under the log's key, names a key that is dead and was never accepted after its first refusal, and
+ * has as many refusals as a proof takes, far enough apart. And every version that is called revoked has one.
+ */
+export async function assertSound(shop: Workshop): Promise<CertificateRow[]> {
+  const certificates = await shop.rows<CertificateRow>('certificate');
+  const keys = new Map(shop.twin.control.keys().map((key) => [key.id, key]));
+  const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest();
+  for (const certificate of certificates) {
+    const vkey = parseVkey(shop.app.signers!.control.vkey, sha256);
+    const { text } = openNote(Buffer.from(certificate.note), [vkey], isSigned);
+    const said = JSON.parse(text) as {
+      version: { id: string; providerKeyId: string };
+      requestedAt: string;
+      revokeCalledAt: string | null;
+      issuedAt: string;
+      refusals: { refused: { at: string; is: string }; control: { before: { is: string }; after: { is: string } } }[];
+    };
+    assert.deepEqual(said as unknown, certificate.statement as unknown);
+    assert.equal(said.version.id, certificate.versionId);
+    assert(said.refusals.length >= QUICK_ROTATION.death.refusals, 'too few refusals');
+    const at = said.refusals.map(({ refused }) => Date.parse(refused.at));
+    for (const [i, { refused, control }] of said.refusals.entries()) {
+      assert.deepEqual([refused.is, control.before.is, control.after.is], ['dead', 'alive', 'alive']);
+      // Read by two clocks: the wall clock may be a millisecond short of the monotonic one.
+      if (i > 0) assert(at[i]! - at[i - 1]! >= QUICK_ROTATION.death.spacingMs - 2, 'refusals too close to each other');
+    }
+    const key = keys.get(said.version.providerKeyId)!;
+    assert.equal(key.isAlive, false, 'a certificate of death for a key that lives');
+    assert((key.lastAcceptedAt ?? 0) <= at[0]!, 'the key was accepted after its first refusal');
+    if (said.revokeCalledAt !== null) assert(Date.parse(said.revokeCalledAt) <= at[0]!);
+    assert(Date.parse(said.issuedAt) >= at.at(-1)!);
+  }
+  for (const version of await shop.rows<VersionRow>('version')) {
+    const own = certificates.filter((certificate) => certificate.versionId === version.id);
+    assert.equal(own.length, version.state === 'revoked' ? 1 : 0, `version ${version.number} is ${version.state}`);
+    assert.equal(version.certificateId, own[0]?.id ?? null);
+  }
+  return certificates;
+}
+
+/** Keys of the organisation that the provider still accepts. */
+export function aliveKeys(shop: Workshop): string[] {
+  const keys = shop.twin.control.keys().filter((key) => key.kind === 'organization' && key.isAlive);
+  return keys.map((key) => key.id).sort();
+}
+
+/** The versions of a credential by state. */
+export async function statesOf(shop: Workshop, credentialId = shop.credential.id): Promise<string[]> {
+  const versions = (await shop.rows<VersionRow>('version')).filter((version) => version.credentialId === credentialId);
+  return versions.sort((a, b) => a.number - b.number).map((version) => version.state);
+}
+
+/** The one version that the broker uses now. */
+export async function currentOf(shop: Workshop, credentialId = shop.credential.id): Promise<VersionRow> {
+  const versions = (await shop.rows<VersionRow>('version')).filter(
+    (version) => version.credentialId === credentialId && version.state === 'current',
+  );
+  assert.equal(versions.length, 1, 'exactly one version is current');
+  return versions[0]!;
+}
