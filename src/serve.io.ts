@@ -145,7 +145,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       },
     });
     const apiOrigin = await api.listen(config.api.host, config.api.port);
-    const unfollow = followCertificate(config.broker, broker.server, report);
+    const followed = [
+      followCertificate(config.broker, broker.server, report),
+      followCertificate(config.api, api.server, report),
+    ];
     if (!app.vault.isSealed) started.start();
     return {
       app,
@@ -153,7 +156,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       brokerOrigin,
       apiOrigin,
       async stop() {
-        unfollow();
+        for (const unfollow of followed) unfollow();
         await Promise.all([broker.drain(config.drainSeconds * 1000), api.drain(config.drainSeconds * 1000)]);
         await engines.stop();
         await app.stop();

@@ -32,7 +32,8 @@ function isCut(noun: string, row: { id: string }, at: number): boolean {
       return (row as PrincipalRow).disabledAt !== null;
     case 'token': {
       const token = row as TokenRow;
-      return token.rowVersion > 1 && (token.revokedAt !== null || token.expiresAt !== null);
+      // An end that is yet to come (a token that was rotated with an overlap) ends nothing now.
+      return token.revokedAt !== null || (token.expiresAt !== null && token.expiresAt <= at);
     }
     default:
       return false;

@@ -51,15 +51,6 @@ const DECIDED: ReadonlySet<string> = new Set([
   'wrong-credential',
 ]);
 
-/** Refusals that came after the policy had allowed. */
-const ALLOWED_FIRST: ReadonlySet<string> = new Set([
-  'stale',
-  'sealed',
-  'token-place',
-  'upgrade-refused',
-  'upstream-unreachable',
-]);
-
 interface StoredEvent extends ControlEvent {
   readonly uses: number;
 }
@@ -75,6 +66,8 @@ interface Leaf {
   readonly path: string | null;
   readonly query: Readonly<Record<string, string>> | null;
   readonly action: string | null;
+  readonly effect: string | null;
+  readonly provider: string | null;
   readonly token: string;
   readonly principal: string;
   readonly credential: string | null;
@@ -160,6 +153,7 @@ export function createReplay(controls: readonly string[], firstUse = 0): Replay 
     if (token === undefined || credential === undefined || credential.catalogue === null) return null;
     const action = actionOf(credential.catalogue, leaf);
     if (action === null || token.row.principalId !== leaf.principal) return null;
+    if (leaf.effect !== action.action.effect || leaf.provider !== credential.row.provider) return null;
     return decideUse(
       policy,
       { token, credential, action: action.action },
@@ -189,19 +183,17 @@ export function createReplay(controls: readonly string[], firstUse = 0): Replay 
   function refusalAgain(leaf: Leaf): void {
     counts.refused++;
     const reason = leaf.reason ?? '';
-    if (leaf.action === null || !(DECIDED.has(reason) || ALLOWED_FIRST.has(reason))) return;
+    const isDecided = DECIDED.has(reason);
+    // Without an action or a path it was refused before the policy was asked. What names both, and is no decision of the policy, was
+    // refused after the policy had allowed, and had spent the grant's rate.
+    if (leaf.action === null || (leaf.path === null && !isDecided)) return;
     if (reason === 'stale' && cutAfter(leaf) === null) find('refusal-differs', 'nothing that it rests on was cut');
     const decision = redecide(leaf);
     if (decision === null) {
       find('unknown-reference', 'token, credential or action are not what the policy knows');
-      return;
-    }
-    if (ALLOWED_FIRST.has(reason)) {
-      if (!decision.allowed) find('refusal-differs', `the policy refuses for ${decision.reason}`);
-      return;
-    }
-    if (decision.allowed) find('refusal-differs', 'the policy allows this');
-    else if (decision.reason !== reason) find('refusal-differs', `the policy refuses for ${decision.reason}`);
+    } else if (!decision.allowed) {
+      if (decision.reason !== reason) find('refusal-differs', `the policy refuses for ${decision.reason}`);
+    } else if (isDecided) find('refusal-differs', 'the policy allows this');
   }
 
   function one(leaf: Leaf): void {

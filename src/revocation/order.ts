@@ -17,6 +17,7 @@ export type RevocationEvent =
   | { readonly on: 'revoked-by-hand' }
   | { readonly on: 'resumed' };
 
+/** @param providerKeyId null where it is not known, or where nobody here can call the provider's revocation */
 export function beginRevocation(providerKeyId: string | null): RevocationState {
   return {
     protocol: 'revoke/1',
@@ -33,7 +34,7 @@ export function beginRevocation(providerKeyId: string | null): RevocationState {
 }
 
 export const NEEDS_A_PERSON =
-  'the provider’s id of this key is not known: revoke it in the provider’s console, then resume';
+  'this key cannot be revoked from here (its id at the provider, or its issuer, is not known): revoke it in the provider’s console, then resume';
 
 function decide(
   state: RevocationState,

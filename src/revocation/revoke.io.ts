@@ -221,7 +221,11 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     const calledAt = event.on === 'begun' ? at : row.revokeCalledAt;
     const next = { state: after, refusals, revokeCalledAt: calledAt };
     const images: RowImage[] = [];
-    if (after.end === 'proven') {
+    if (after.end === 'proven' && version.state === 'revoked') {
+      // A rotation was revoking it as well, and has proven it first: one death has one certificate.
+      const ended = { ...next, endedAt: at, certificateId: version.certificateId };
+      images.push({ noun: 'revocation', row: nextImage<RevocationRow>(row, ended) });
+    } else if (after.end === 'proven') {
       const proven = { ...row, ...next };
       const certificate = options.certify({ row: proven, credential, version, actor: ACTOR });
       images.push({
@@ -280,6 +284,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
   ): Promise<RevocationRow[]> {
     const at = desk.clock.now();
     const { kind } = options.kindOf(credential);
+    const canCall = kind.revoke !== null && issuerOf(credential) !== null;
     const rows: RevocationRow[] = [];
     const images: RowImage[] = [];
     for (const stale of versions) {
@@ -294,7 +299,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
         requestedAt: at,
         requestedBy: asked.actor,
         endedAt: null,
-        state: beginRevocation(version.providerKeyId),
+        state: beginRevocation(canCall ? version.providerKeyId : null),
         policy: defaultRevocationPolicy(kind.propagationMs),
         refusals: [],
         revokeCalledAt: null,

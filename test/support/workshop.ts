@@ -115,11 +115,11 @@ export async function startWorkshop(options: WorkshopOptions = {}): Promise<Work
     if (image.row.rowVersion !== 1) return image;
     if (image.noun === 'rotation') {
       const policy = { ...QUICK_ROTATION, ...options.rotation };
-      return { noun: image.noun, row: { ...(image.row as RotationRow), policy } };
+      return { noun: image.noun, row: { ...(image.row as RotationRow), policy } as RotationRow };
     }
     if (image.noun !== 'revocation') return image;
     const policy = { ...QUICK_REVOCATION, ...options.revocation };
-    return { noun: image.noun, row: { ...(image.row as RevocationRow), policy } };
+    return { noun: image.noun, row: { ...(image.row as RevocationRow), policy } as RevocationRow };
   }
 
   /** The application as the engines of one process see it: its orders are quick, and it may die. */
@@ -266,12 +266,18 @@ export async function until<T>(look: () => T | Promise<T>, about: string): Promi
   }
 }
 
+/** A row as the process knows it: the table may be a moment ahead of what the writer has told. */
+function newest<R extends Row>(shop: Workshop, noun: Noun, id: string): Promise<R> {
+  const live = shop.app.rows.get(noun)?.get(id) as R | undefined;
+  return live === undefined ? shop.row<R>(noun, id) : Promise.resolve(live);
+}
+
 /** Waits until a rotation has ended or stands still, or the process has died on the way (null). */
 export function rotationEnd(shop: Workshop, rotationId: string): Promise<RotationRow | 'died'> {
   return until(
     async () => {
       if (shop.isDead) return 'died';
-      const row = await shop.row<RotationRow>('rotation', rotationId);
+      const row = await newest<RotationRow>(shop, 'rotation', rotationId);
       return row.state.end === null ? null : row;
     },
     `the end of a rotation: ${shop.reports.join('; ')}`,
@@ -282,7 +288,7 @@ export function revocationEnd(shop: Workshop, revocationId: string): Promise<Rev
   return until(
     async () => {
       if (shop.isDead) return 'died';
-      const row = await shop.row<RevocationRow>('revocation', revocationId);
+      const row = await newest<RevocationRow>(shop, 'revocation', revocationId);
       return row.state.end === null ? null : row;
     },
     `the end of a revocation: ${shop.reports.join('; ')}`,

@@ -97,6 +97,8 @@ export interface Plan {
   readonly propagationMs: number;
   /** Within this time of its making, a key may be accepted by one node of the provider and refused by another. */
   readonly activationMs: number;
+  /** A key that was dead on arrival may be accepted within this time: not long enough for two acceptances that count. */
+  readonly takenBackMaxMs: number;
   readonly listLagMs: number;
   /** A flap is shorter than the span of the refusals that make a proof, under either policy. */
   readonly flapMaxMs: number;
@@ -282,6 +284,7 @@ export function drawPlan(dice: Dice): Plan {
     editedPolicy: edited,
     propagationMs,
     activationMs: isOn('arrival') ? below(dice, activationMaxMs + 1) : 0,
+    takenBackMaxMs: Math.min(policy.verifySpacingMs, edited.verifySpacingMs),
     listLagMs: below(dice, 2) * 400,
     flapMaxMs,
     spacingMinMs,

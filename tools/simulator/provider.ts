@@ -8,8 +8,8 @@ import { count, isValid, type Key, NEVER, note, schedule, type World } from './w
 export type Reading = 'alive' | 'dead' | 'unknown';
 
 /**
- * What one probe of a key reads at a time not before now. Only an acceptance that is sure to be heard (`isHeard`: by the one driver
- * that holds the row) lets another false refusal begin.
+ * What one probe of a key reads at a time not before now. Only an acceptance that is heard (`isHeard`: as that of the target, by the one
+ * driver that holds the row) lets another false refusal begin.
  */
 export function readKey(world: World, key: Key, at: number, isHeard: boolean): Reading {
   if (chance(world.dice, world.rates.probeUnknown)) return 'unknown';
@@ -92,7 +92,11 @@ export function create(world: World, request: Request): Key | 'full' | 'taken' {
     for (const key of world.keys) if (key.name === request.name && isThere(world, key)) return 'taken';
   }
   const index = world.keys.length;
-  const works = !chance(dice, world.rates.deadOnArrival);
+  const isStillborn = chance(dice, world.rates.deadOnArrival);
+  // Half of them are accepted once, before the provider takes them back.
+  const isTakenBack = isStillborn && chance(dice, HALF);
+  const works = !isStillborn || isTakenBack;
+  const goneAt = isTakenBack ? world.now + below(dice, world.plan.takenBackMaxMs) : NEVER;
   const activeAt = world.now + (world.hasFaults ? below(dice, world.plan.activationMs + 1) : 0);
   const key: Key = {
     index,
@@ -106,8 +110,8 @@ export function create(world: World, request: Request): Key | 'full' | 'taken' {
     works,
     scope: request.scope,
     expiresAt: request.expiresAt,
-    goneAt: NEVER,
-    deadAt: NEVER,
+    goneAt,
+    deadAt: goneAt,
     flapFrom: 0,
     flapUntil: 0,
     flapsLeft: 0,
@@ -116,11 +120,12 @@ export function create(world: World, request: Request): Key | 'full' | 'taken' {
     isRevoking: false,
     isShaken: false,
     acceptedAt: -1,
-    isDisturbed: !works || activeAt > world.now,
+    isDisturbed: isStillborn || activeAt > world.now,
   };
   world.keys.push(key);
-  if (!works) count(world, 'key dead on arrival');
-  if (world.log !== null) note(world, `    provider: ${key.id} made as ${key.name}${works ? '' : ', dead on arrival'}`);
+  if (isStillborn) count(world, 'key dead on arrival');
+  if (world.log !== null)
+    note(world, `    provider: ${key.id} made as ${key.name}${isStillborn ? ', dead on arrival' : ''}`);
   return key;
 }
 

@@ -2,7 +2,7 @@
 // faults end, everything must come to its end, and the last looks are taken. One seed gives one schedule, for ever.
 import { formatLabel } from '../../src/credentials/label.ts';
 import type { Ask } from '../../src/rotation/drive.ts';
-import { crash } from './boots.ts';
+import { crash, takeOver } from './boots.ts';
 import { copyOf, INSTANCE } from './database.ts';
 import { checkFinal } from './invariants.ts';
 import { finalLook } from './looks.ts';
@@ -165,10 +165,16 @@ function meetsFaults(world: World, rotator: Rotator): boolean {
   if (chance(dice, rates.strike)) strike(world, rotator);
   if (chance(dice, crashRate(world, rotator.ask!))) crash(world, rotator.process, null);
   if (!rotator.process.isAlive) return false;
+  // The worst moment to be overtaken is with a call in hand that changes something.
+  if (isCall(rotator.ask!) && rotator.process === world.process && chance(dice, rates.stall)) takeOver(world);
   const isOvertaken = rotator.process !== world.process && chance(dice, HALF);
   if (!isOvertaken && !chance(dice, rates.stall)) return true;
   rotator.wakeAt = world.now + below(dice, 30_000);
   return false;
+}
+
+function isCall(ask: Ask): boolean {
+  return ask.ask === 'act' && (ask.effect.do === 'issue' || ask.effect.do === 'revoke' || ask.effect.do === 'discard');
 }
 
 /** The worst moments for a crash are between an act and its entry, above all where the entry takes back what was believed. */

@@ -240,7 +240,7 @@ function probe(world: World, rotator: Rotator, which: 'old' | 'fresh'): OverlapE
 function control(world: World, other: Version | null, at: number): Reading {
   return world.plan.control === 'issuer' || other === null
     ? readIssuer(world, at)
-    : readKey(world, other.key, at, true);
+    : readKey(world, other.key, at, false);
 }
 
 function observe(world: World, rotator: Rotator, which: 'old' | 'fresh'): OverlapEvent {

@@ -35,16 +35,20 @@ function simulate(schedules: number, base: number): number {
   const result = hunt({ base, schedules, onProgress });
   if (process.stderr.isTTY) process.stderr.write('\r');
   const seconds = (performance.now() - started) / 1000;
+  const { user, system } = process.cpuUsage();
+  const cpuSeconds = (user + system) / 1_000_000;
   const found = result.found;
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify({ ...result, tally: Object.fromEntries(result.tally), seconds })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ ...result, tally: Object.fromEntries(result.tally), seconds, cpuSeconds })}\n`,
+    );
     return found === null ? 0 : 1;
   }
   const perSecond = Math.round(result.schedules / seconds);
   for (const [what, times] of [...result.tally].sort())
     process.stdout.write(`${String(times).padStart(10)}  ${what}\n`);
   process.stdout.write(
-    `${result.schedules} schedules from seed ${base} in ${seconds.toFixed(1)} s (${perSecond} a second), ` +
+    `${result.schedules} schedules from seed ${base} in ${seconds.toFixed(1)} s (${perSecond} a second, ${cpuSeconds.toFixed(1)} s of CPU), ` +
       `${result.entries} journal entries, digest ${result.digest.toString(16).padStart(8, '0')}\n`,
   );
   if (found === null) {

@@ -10,9 +10,9 @@ import { flap, kill } from './provider.ts';
 import { below, chance, HALF, pick } from './random.ts';
 import { count, isValid, note, type RotationRow, type Rotator, schedule, versionOf, type World } from './world.ts';
 
-/** A confirmation older than this is no longer relied on: so long may somebody's deletion have gone unnoticed. */
 const OUTAGES_MS = [1000, 5000, 60_000] as const;
-const CONFIRMATION_OLD_MS = 60_000;
+/** A confirmation older than this is no longer relied on: the minute that it is good for, and half a minute of a stalled process. */
+const CONFIRMATION_OLD_MS = 95_000;
 
 export function strike(world: World, rotator: Rotator): void {
   const { dice, now, process } = world;
@@ -131,7 +131,7 @@ function goAway(world: World, rotator: Rotator): void {
 
 /**
  * Somebody deletes the new key or the old one behind our back. Only before the pivot (or its like when a rotation is undone), only
- * while the other one works and is held, and never within a minute after the key's own confirmation: no protocol
+ * while the other one works and is held, and never within a minute and a half after the key's own confirmation: no protocol
  * can look and act at the same instant.
  */
 function tryKill(world: World, row: RotationRow, what: 'fresh-killed' | 'old-killed'): void {

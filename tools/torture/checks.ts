@@ -58,12 +58,15 @@ export function checkUses(books: Books, entries: readonly string[]): Check[] {
   const refused: string[] = [];
   for (const one of books.answered) {
     const record = records.get(one.nonce) ?? { uses: 0, refusals: [] };
+    // A decision that was overtaken is on record as stale, and made again.
+    const others = record.refusals.filter((reason) => reason !== 'stale');
     const isServed = one.refusal === null || (one.refusal.startsWith('upstream-') && one.isWrite);
-    if (isServed && (record.uses !== 1 || record.refusals.length > 0)) {
-      answered.push(`${one.nonce} was answered ${one.status} and stands ${record.uses} times as use`);
+    if (isServed && (record.uses !== 1 || others.length > 0)) {
+      answered.push(`${one.nonce} was answered ${one.status} and is recorded as ${JSON.stringify(record)}`);
     }
     if (one.refusal !== null && RECORDED.has(one.refusal)) {
-      const isRecorded = record.uses === 0 && record.refusals.length === 1 && record.refusals[0] === one.refusal;
+      const last = record.refusals.at(-1);
+      const isRecorded = record.uses === 0 && last === one.refusal && others.length <= 1;
       if (!isRecorded)
         refused.push(`${one.nonce} was refused as ${one.refusal} and is recorded as ${JSON.stringify(record)}`);
     }

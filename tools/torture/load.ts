@@ -30,7 +30,7 @@ interface ApiAnswer {
 type Row = { readonly id: string; readonly rowVersion: number };
 
 const OPERATOR_EVERY_MS = 150;
-const SEND_EVERY_MS = 20;
+const SEND_EVERY_MS = 60;
 
 export function startLoad(input: LoadInput): Load {
   const { house, books, origins, random, name } = input;
