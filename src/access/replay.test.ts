@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { startHouse } from '../../test/support/house.ts';
 import {
   controlEvent,
   credentialRow,
@@ -296,7 +297,7 @@ describe('a forged record is named', () => {
     [
       'another method, with its action',
       0,
-      { action: 'project.delete', method: 'DELETE', path: '/api/v2/projects/p-9' },
+      { action: 'project.delete', effect: 'delete', method: 'DELETE', path: '/api/v2/projects/p-9' },
       'outside-policy',
     ],
     ['another path', 0, { path: '/api/v2/projects/p-2' }, 'outside-policy'],
@@ -412,9 +413,11 @@ describe('the load of a real server, with revocations in it', () => {
     return { controls: controls.map((row) => row.entry), uses: uses.map((row) => row.entry) };
   }
 
-  test('every use is decided again; a use forged into the tables, or a decision changed there, is named', async () => {
+  test('every use is decided again; a use forged into the tables, or a decision changed there, is named', async (t) => {
     const twin = await startNeonTwin();
+    t.after(() => twin.close());
     const house = await startHouse({ providers: { neon: twin.origin }, broker: true });
+    t.after(() => house.stop());
     const post = async (target: string, body: object = {}) => {
       const answer = await house.request('POST', target, { body });
       assert.ok(answer.status < 300, answer.text);
@@ -491,7 +494,5 @@ describe('the load of a real server, with revocations in it', () => {
       `${used} refusal-differs`,
       `${uses.length} outside-policy`,
     ]);
-    await house.stop();
-    await twin.close();
   });
 });

@@ -39,7 +39,12 @@ export interface RevokerOptions {
   }) => CertificateRow;
   /** Asks for a rotation, for `replace-first`; and undoes a running one, for `revoke-first`. */
   readonly rotate: (credentialId: string, actor: Actor) => Promise<{ id: string }>;
-  readonly cancelRotations: (credentialId: string, actor: Actor) => Promise<void>;
+  readonly cancelRotations: (
+    credentialId: string,
+    actor: Actor,
+    /** The versions that the order is about; null: all. */
+    versionIds: readonly string[] | null,
+  ) => Promise<void>;
   /** Open requests on a credential: counted before they are cut. */
   readonly openUses: (credentialId: string) => number;
   readonly report: (message: string, fields: JsonObject) => void;
@@ -250,11 +255,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
 
   async function request(asked: RevocationRequest): Promise<RevocationStarted> {
     const credential = getRow<CredentialRow>(desk.rows, 'credential', asked.credentialId);
-    const all = allRows<VersionRow>(desk.rows, 'version').filter(
-      (version) => version.credentialId === credential.id && version.state !== 'revoked',
-    );
-    const versions = asked.versionIds === null ? all : all.filter((version) => asked.versionIds!.includes(version.id));
-    if (versions.length === 0) throw new Failure('invalid', 'the credential has no version left to revoke');
+    const versions = versionsOf(asked);
     if (asked.versionIds !== null && versions.length !== new Set(asked.versionIds).size) {
       throw new Failure('not-found', 'a version is not of this credential, or is revoked already');
     }
@@ -266,13 +267,24 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
       const revocations = others.length > 0 ? await writeOrders(credential, others, asked, false) : [];
       return { revocations, rotationId: rotation.id, cut: 0 };
     }
-    await options.cancelRotations(credential.id, asked.actor);
+    await options.cancelRotations(credential.id, asked.actor, asked.versionIds);
     const cut = options.openUses(credential.id);
-    return {
-      revocations: await writeOrders(credential, versions, asked, current !== undefined),
-      rotationId: null,
-      cut,
-    };
+    // As they are now: a rotation may have made one more meanwhile, or have proven one dead.
+    const latest = versionsOf(asked);
+    const suspends = latest.some((version) => version.state === 'current');
+    return { revocations: await writeOrders(credential, latest, asked, suspends), rotationId: null, cut };
+  }
+
+  /** The versions that an order is about, as they are now. Throws `invalid` where none is left. */
+  function versionsOf({ credentialId, versionIds }: RevocationRequest): VersionRow[] {
+    const versions = allRows<VersionRow>(desk.rows, 'version').filter(
+      (version) =>
+        version.credentialId === credentialId &&
+        version.state !== 'revoked' &&
+        (versionIds === null || versionIds.includes(version.id)),
+    );
+    if (versions.length === 0) throw new Failure('invalid', 'the credential has no version left to revoke');
+    return versions;
   }
 
   /** Writes the orders, and with them the suspension: the broker refuses from the next request on. */

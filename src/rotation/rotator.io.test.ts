@@ -1,71 +1,29 @@
-// The rotation engine on a real database against a twin of the provider: the happy path and its journal, cancelling on both sides of the
-// pivot, a process that dies at every entry of the journal, and a provider that lies, loses and delays. Every run is checked for orphans,
-// and every certificate against what the provider really did.
+// The rotation engine on a real database against a twin of the provider: the happy path and its journal, what is refused, cancelling on both
+// sides of the pivot, and the brake. Its troubles: rotator-faults.io.test.ts.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import type { Workshop } from '../../test/support/workshop.ts';
 import {
   aliveKeys,
+  assertRotated,
   assertSound,
   currentOf,
-  type Death,
-  rotationEnd,
-  startWorkshop,
+  requestRotation,
+  rotated,
   statesOf,
   until,
-  type Workshop,
-  type WorkshopOptions,
-} from '../../test/support/workshop.ts';
-import type { FaultName } from '../../twins/neon.faults.ts';
+  withShop,
+} from '../../test/support/workshop-checks.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import { nextImage } from '../model/change.ts';
 import { Failure, type FailureCode } from '../model/failure.ts';
 import type { RotationRow } from './rotation.ts';
 
-async function withShop(run: (shop: Workshop) => Promise<void>, options: WorkshopOptions = {}): Promise<void> {
-  const shop = await startWorkshop(options);
-  try {
-    await run(shop);
-  } finally {
-    await shop.stop();
-  }
-}
-
-function request(shop: Workshop, credentialId = shop.credential.id): Promise<RotationRow> {
-  return shop.engines.rotator.request({ credentialId, trigger: 'operator', reason: 'superseded', actor: 'prn_tester' });
-}
-
-/** Rotates to the end, starting a new process where the old one has died. */
-async function rotated(shop: Workshop, rotationId: string): Promise<RotationRow> {
-  for (;;) {
-    const end = await rotationEnd(shop, rotationId);
-    if (end !== 'died') return end;
-    await shop.restart();
-  }
-}
-
-/** What must be true after every rotation that ended as rotated. */
-async function assertRotated(shop: Workshop, row: RotationRow): Promise<void> {
-  assert.equal(row.state.end, 'rotated', `${row.state.end}: ${row.state.reason} ${shop.reports.join('; ')}`);
-  assert.notEqual(row.endedAt, null);
-  const current = await currentOf(shop);
-  assert.deepEqual(
-    aliveKeys(shop),
-    [current.providerKeyId],
-    'exactly one key of ours lives, and it is the current one',
-  );
-  const states = await statesOf(shop);
-  assert.deepEqual(states, [...new Array(states.length - 1).fill('revoked'), 'current']);
-  const certificates = await assertSound(shop);
-  assert.equal(certificates.length, states.length - 1, 'one certificate for each dead version');
-  assert.equal(shop.app.policy.credentials.get(shop.credential.id)?.current?.id, current.id);
-  assert(shop.app.injections.has(current.id), 'the broker can use it');
-}
-
 test('a rotation: a new key is made, proven, lent, the old one drained, revoked, proven dead; all of it on record', () =>
   withShop(async (shop) => {
-    const asked = await request(shop);
+    const asked = await requestRotation(shop);
     const row = await rotated(shop, asked.id);
     await assertRotated(shop, row);
     const journal = (await shop.events()).filter((event) => event.rows.some(({ noun }) => noun === 'rotation'));
@@ -103,7 +61,7 @@ test('the checkpoint that holds the intent to revoke is on disk before the provi
     let published = -1;
     // The twin is asked to delete: what is on disk at this moment?
     const { keys } = shop.twin.control;
-    const asked = await request(shop);
+    const asked = await requestRotation(shop);
     await until(() => {
       const isRevoked = keys().find((key) => key.id === shop.first.providerKeyId)?.revokedAt !== null;
       if (!isRevoked) return null;
@@ -117,7 +75,7 @@ test('the checkpoint that holds the intent to revoke is on disk before the provi
 
 test('nothing that is stored or reported holds a key', () =>
   withShop(async (shop) => {
-    await rotated(shop, (await request(shop)).id);
+    await rotated(shop, (await requestRotation(shop)).id);
     const files = ['claviger.db', 'claviger.db-wal'].map((name) => path.join(shop.directory, 'data', name));
     const stored = files.map((file) => readFileSync(file, 'latin1')).join('');
     for (const text of [stored, JSON.stringify(await shop.events()), shop.reports.join()])
@@ -150,27 +108,27 @@ test('what cannot be rotated is refused with its reason, and nothing is written'
     ];
     for (const [id, code, why] of table) {
       await assert.rejects(
-        request(shop, id),
+        requestRotation(shop, id),
         (error) => Failure.is(error, code) && why.test(error.message),
         String(why),
       );
     }
     shop.app.sleep();
-    await assert.rejects(request(shop), (error) => Failure.is(error, 'sealed'));
+    await assert.rejects(requestRotation(shop), (error) => Failure.is(error, 'sealed'));
     assert.equal((await shop.events()).length, before + 6, 'only what the test itself wrote');
   }));
 
 test('a second request while one runs is a conflict, also after a restart', () =>
   withShop(async (shop) => {
     const release = holdOpen(shop);
-    const asked = await request(shop);
+    const asked = await requestRotation(shop);
     await atStep(shop, asked.id, 'drain');
-    await assert.rejects(request(shop), (error) => Failure.is(error, 'conflict'));
+    await assert.rejects(requestRotation(shop), (error) => Failure.is(error, 'conflict'));
     await shop.restart();
-    await assert.rejects(request(shop), (error) => Failure.is(error, 'conflict'));
+    await assert.rejects(requestRotation(shop), (error) => Failure.is(error, 'conflict'));
     release();
     await assertRotated(shop, await rotated(shop, asked.id));
-    await assertRotated(shop, await rotated(shop, (await request(shop)).id));
+    await assertRotated(shop, await rotated(shop, (await requestRotation(shop)).id));
   }));
 
 /** Keeps a use of the first version open, as a caller does whose answer is still streaming. */
@@ -198,7 +156,7 @@ function atStep(shop: Workshop, rotationId: string, step: string): Promise<unkno
 test('while a use of the old key is open it is not revoked, and new uses get the new key', () =>
   withShop(async (shop) => {
     const release = holdOpen(shop);
-    const asked = await request(shop);
+    const asked = await requestRotation(shop);
     await atStep(shop, asked.id, 'drain');
     await new Promise((resolve) => setTimeout(resolve, 100));
     assert.deepEqual(await statesOf(shop), ['previous', 'current']);
@@ -210,7 +168,7 @@ test('while a use of the old key is open it is not revoked, and new uses get the
 test('cancelled before the pivot: the old key stays, the new one is revoked and proven dead', () =>
   withShop(async (shop) => {
     const release = holdOpen(shop);
-    const asked = await request(shop);
+    const asked = await requestRotation(shop);
     await atStep(shop, asked.id, 'drain');
     await shop.engines.rotator.cancel(asked.id, 'changed our minds', 'prn_tester');
     release();
@@ -228,7 +186,7 @@ const UNNOTICED = 'rotator.io.ts does not read its row again after a command';
 test('a cancel is carried out at once, also while the old key is still in use', { skip: UNNOTICED }, () =>
   withShop(async (shop) => {
     const release = holdOpen(shop);
-    const asked = await request(shop);
+    const asked = await requestRotation(shop);
     await atStep(shop, asked.id, 'drain');
     await shop.engines.rotator.cancel(asked.id, 'changed our minds', 'prn_tester');
     assert.equal((await rotated(shop, asked.id)).state.end, 'aborted');
@@ -239,7 +197,7 @@ test('a cancel is carried out at once, also while the old key is still in use', 
 
 /** The marker of a run that ended does not stand in the way of the next one. */
 async function assertRotatedAfterAbort(shop: Workshop): Promise<void> {
-  const row = await rotated(shop, (await request(shop)).id);
+  const row = await rotated(shop, (await requestRotation(shop)).id);
   assert.equal(row.state.end, 'rotated');
   assert.deepEqual(aliveKeys(shop), [(await currentOf(shop)).providerKeyId]);
   await assertSound(shop);
@@ -248,7 +206,7 @@ async function assertRotatedAfterAbort(shop: Workshop): Promise<void> {
 test('cancelled while the new key is not yet confirmed: it never becomes current', () =>
   withShop(async (shop) => {
     shop.twin.control.fault('server-error', { on: ['auth'] });
-    const asked = await request(shop);
+    const asked = await requestRotation(shop);
     await atStep(shop, asked.id, 'verify');
     await shop.engines.rotator.cancel(asked.id, 'no', 'prn_tester');
     shop.twin.control.clearFaults();
@@ -263,7 +221,7 @@ test('cancelled while the new key is not yet confirmed: it never becomes current
 test('past the pivot a cancel is a conflict, and the rotation goes on to its end', () =>
   withShop(async (shop) => {
     shop.twin.control.fault('revoke-late', { ms: 400 });
-    const asked = await request(shop);
+    const asked = await requestRotation(shop);
     await atStep(shop, asked.id, 'prove');
     await assert.rejects(shop.engines.rotator.cancel(asked.id, 'too late', 'prn_tester'), (error) =>
       Failure.is(error, 'conflict'),
@@ -279,12 +237,12 @@ test('a rotation that stands still goes on when a person says so', () =>
   withShop(
     async (shop) => {
       shop.twin.control.fault('server-error', { on: ['auth'] });
-      const asked = await request(shop);
+      const asked = await requestRotation(shop);
       const stopped = await rotated(shop, asked.id);
       assert.equal(stopped.state.end, 'blocked');
       assert.notEqual(stopped.lastProblem, null);
       assert.equal(stopped.endedAt, null, 'it is not over');
-      await assert.rejects(request(shop), (error) => Failure.is(error, 'conflict'));
+      await assert.rejects(requestRotation(shop), (error) => Failure.is(error, 'conflict'));
       shop.twin.control.clearFaults();
       await shop.engines.rotator.resume(asked.id, 'prn_tester');
       await assertRotated(shop, await rotated(shop, asked.id));
@@ -300,8 +258,8 @@ test('no more rotations run at once than the brake allows; those that wait have 
     async (shop) => {
       const release = holdOpen(shop);
       const other = await shop.add();
-      const first = await request(shop);
-      const second = await request(shop, other.credential.id);
+      const first = await requestRotation(shop);
+      const second = await requestRotation(shop, other.credential.id);
       await atStep(shop, first.id, 'drain');
       await new Promise((resolve) => setTimeout(resolve, 60));
       assert.equal((await shop.row<RotationRow>('rotation', second.id)).rowVersion, 1, 'it has not begun');
@@ -313,85 +271,10 @@ test('no more rotations run at once than the brake allows; those that wait have 
     { rotationsAtOnce: 1 },
   ));
 
-test('a process that dies at any entry of the journal, before or after it is written: another one brings the rotation to its end', async () => {
-  const ends = { ended: 0, died: 0 };
-  async function dieAt(death: Death): Promise<void> {
-    await withShop(
-      async (shop) => {
-        const asked = await Promise.race([request(shop), until(() => shop.isDead, 'its death').then(() => null)]);
-        if (asked === null) await shop.restart();
-        const [row] = await shop.rows<RotationRow>('rotation');
-        if (row === undefined) {
-          // It died before the request was on record: there is nothing to take up, and nothing happened.
-          assert.deepEqual(aliveKeys(shop), [shop.first.providerKeyId]);
-          return;
-        }
-        const end = await rotationEnd(shop, row.id);
-        ends[end === 'died' || asked === null ? 'died' : 'ended']++;
-        await assertRotated(shop, await rotated(shop, row.id));
-      },
-      { death },
-    );
-  }
-  const deaths: Death[] = [];
-  for (let write = 1; write <= 15; write++) deaths.push({ write, when: 'before' }, { write, when: 'after' });
-  for (let i = 0; i < deaths.length; i += 6) await Promise.all(deaths.slice(i, i + 6).map(dieAt));
-  assert(ends.died >= 25, `${ends.died} processes died on the way`);
-  assert(ends.ended >= 1, 'the last deaths lie beyond the end');
-});
-
-interface Trouble {
-  readonly fault: FaultName;
-  readonly options?: Parameters<Workshop['twin']['control']['fault']>[1];
-  /** Milliseconds after which it is over; it ends by itself where it is left out. */
-  readonly endsAfterMs?: number;
-}
-
-const TROUBLES: readonly Trouble[] = [
-  { fault: 'revoke-late', options: { ms: 500 } },
-  { fault: 'revoke-ignored', options: { count: 3 } },
-  { fault: 'revoked-key-flaps', options: { probability: 0.5, ms: 35 } },
-  { fault: 'create-lost', options: { count: 2 } },
-  { fault: 'create-slow', options: { ms: 100, count: 1 } },
-  { fault: 'create-arrives-later', options: { ms: 100, count: 1 } },
-  { fault: 'dead-on-arrival', options: { count: 2 } },
-  { fault: 'quota-full', options: { count: 2 } },
-  { fault: 'good-key-refused', options: { probability: 0.2, on: ['auth'] }, endsAfterMs: 600 },
-  { fault: 'outage-401', endsAfterMs: 400 },
-  { fault: 'outage-401', options: { on: ['auth'] }, endsAfterMs: 400 },
-  { fault: 'rate-limited', options: { probability: 0.5 }, endsAfterMs: 500 },
-  { fault: 'server-error', options: { probability: 0.5 }, endsAfterMs: 500 },
-  { fault: 'server-error-after', options: { on: ['create-key'], count: 2 } },
-  { fault: 'server-error-after', options: { on: ['revoke-key'], count: 2 } },
-  { fault: 'cut-before', options: { probability: 0.5 }, endsAfterMs: 500 },
-  { fault: 'cut-after', options: { on: ['create-key'], count: 1 } },
-  { fault: 'cut-after', options: { on: ['revoke-key'], count: 2 } },
-  { fault: 'list-lags', options: { ms: 100 }, endsAfterMs: 600 },
-];
-
-test('whatever the provider does on the way, the rotation ends with one living key and no false certificate', async () => {
-  async function through({ fault, options, endsAfterMs }: Trouble): Promise<void> {
-    await withShop(async (shop) => {
-      shop.twin.control.fault(fault, options);
-      const over = endsAfterMs === undefined ? null : setTimeout(() => shop.twin.control.clearFaults(), endsAfterMs);
-      try {
-        const row = await rotated(shop, (await request(shop)).id);
-        shop.twin.control.clearFaults();
-        await assertRotated(shop, row);
-      } catch (cause) {
-        throw new Error(`with ${fault} ${JSON.stringify(options)}`, { cause });
-      } finally {
-        if (over !== null) clearTimeout(over);
-      }
-    });
-  }
-  for (let i = 0; i < TROUBLES.length; i += 5) await Promise.all(TROUBLES.slice(i, i + 5).map(through));
-});
-
 test('the broker’s decision names the new version from the moment it is promoted', () =>
   withShop(async (shop) => {
     const release = holdOpen(shop);
-    const asked = await request(shop);
+    const asked = await requestRotation(shop);
     await atStep(shop, asked.id, 'drain');
     const live = shop.app.policy.credentials.get(shop.credential.id)!;
     assert.notEqual(live.current?.id, shop.first.id);

@@ -6,6 +6,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { after } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { initialise } from '../../src/init.io.ts';
 import { Failure } from '../../src/model/failure.ts';
@@ -181,7 +182,7 @@ export async function openFaultHouse(options: FaultHouseOptions = {}): Promise<F
     return rows.map((row) => JSON.parse(row.entry) as Record<string, unknown>);
   }
 
-  return {
+  const house: FaultHouse = {
     serving,
     upstream,
     config,
@@ -209,13 +210,22 @@ export async function openFaultHouse(options: FaultHouseOptions = {}): Promise<F
       return { kind: String(entry['kind']), reason: entry['reason'], status };
     },
     async stop() {
-      await serving.stop();
+      if (!houses.delete(house)) return;
+      await serving.stop().catch(() => {});
       await upstream.unplug();
       rmSync(directory, { recursive: true, force: true });
       rmSync(outside, { recursive: true, force: true });
     },
   };
+  houses.add(house);
+  return house;
 }
+
+/** Those that a failed test left open. */
+const houses = new Set<FaultHouse>();
+after(async () => {
+  for (const house of houses) await house.stop();
+});
 
 export function answerOf(request: http.ClientRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {

@@ -175,8 +175,7 @@ describe('the database', () => {
     const isSuspended = rows.some(({ row }) => (JSON.parse(row) as { suspendedAt: unknown }).suspendedAt !== null);
     t.diagnostic(`the suspension is ${isSuspended ? '' : 'not '}in the database`);
     const answer = await house.send('GET', 'after');
-    await house.upstream.unplug();
-    await house.serving.stop().catch(() => {});
+    await house.stop();
     proxy.close();
     await postgresql.stop();
     if (isSuspended) assert.notEqual(answer.status, 200, 'the ledger says that it is suspended, and it is served');
@@ -194,7 +193,6 @@ describe('the database', () => {
     assert.ok(house.upstream.arrived.slice(arrived).every((line) => line.startsWith('GET ')));
     await until('the server knows', () => house.lost.length > 0);
     assert.equal((await fetch(`${house.serving.apiOrigin}/readyz`)).status, 503);
-    await house.upstream.unplug();
-    await house.serving.stop().catch(() => {});
+    await house.stop();
   });
 });

@@ -1,8 +1,10 @@
 // Rows for tests: one whole row of each noun that decisions rest on, with only what a test is about given. Pure; ids are the
 // caller's, so that a failing property shows names that can be read.
+import assert from 'node:assert/strict';
+import type { CatalogueRow } from '../../src/access/catalogue.ts';
 import type { GrantRow, PrincipalRow, TokenRow } from '../../src/access/principal.ts';
 import { type CredentialRow, DEFAULT_ROTATION, type VersionRow } from '../../src/credentials/credential.ts';
-import type { ControlEvent, RowImage } from '../../src/model/change.ts';
+import { applyEvent, type ControlEvent, emptyRows, type RowImage, type Rows } from '../../src/model/change.ts';
 import type { Random } from '../../src/model/clock.ts';
 
 export const NOW = 1_790_000_000_000;
@@ -108,6 +110,17 @@ export function versionRow(given: Partial<VersionRow> = {}): VersionRow {
     certificateId: null,
     ...given,
   };
+}
+
+export function catalogueRow(given: Partial<CatalogueRow> = {}): CatalogueRow {
+  return { id: 'cat_neon', rowVersion: 1, provider: 'neon', actions: [], ...given };
+}
+
+/** The rows that one event with these images gives. */
+export function rowsOf(...images: readonly RowImage[]): Rows {
+  const rows = emptyRows();
+  assert.equal(applyEvent(rows, controlEvent(images)), null);
+  return rows;
 }
 
 export function controlEvent(rows: readonly RowImage[], given: Partial<ControlEvent> = {}): ControlEvent {

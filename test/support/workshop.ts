@@ -2,7 +2,6 @@
 // has seconds. A process can be made to die at any entry of its journal and another one to take up what it left. What is listening
 // (API, broker) is house.ts.
 import assert from 'node:assert/strict';
-import { createHash, createPublicKey, verify } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -13,11 +12,10 @@ import { envelopeContext } from '../../src/credentials/ring.io.ts';
 import { TABLE_OF } from '../../src/database/schema.ts';
 import { createEngines, type Engines } from '../../src/engines.io.ts';
 import { initialise } from '../../src/init.io.ts';
-import { openNote, parseVkey } from '../../src/ledger/note.ts';
 import type { ControlEvent, ControlWrite, Noun, Row, RowImage } from '../../src/model/change.ts';
 import { newId } from '../../src/model/id.ts';
 import type { Secret } from '../../src/model/secret.ts';
-import type { CertificateRow, RevocationPolicy, RevocationRow } from '../../src/revocation/revocation.ts';
+import type { RevocationPolicy, RevocationRow } from '../../src/revocation/revocation.ts';
 import type { OverlapPolicy } from '../../src/rotation/policy.ts';
 import type { RotationRow } from '../../src/rotation/rotation.ts';
 import { unseal } from '../../src/unseal.io.ts';
@@ -250,117 +248,4 @@ export async function startWorkshop(options: WorkshopOptions = {}): Promise<Work
       rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-/** Long enough never to decide a test that is going to pass. */
-const PATIENCE_MS = 30_000;
-
-/** Looks again and again until there is something to see. */
-export async function until<T>(look: () => T | Promise<T>, about: string): Promise<NonNullable<T>> {
-  const deadline = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const seen = await look();
-    if (seen !== null && seen !== undefined && seen !== false) return seen as NonNullable<T>;
-    if (performance.now() > deadline) assert.fail(`waited in vain for ${about}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** A row as the process knows it: the table may be a moment ahead of what the writer has told. */
-function newest<R extends Row>(shop: Workshop, noun: Noun, id: string): Promise<R> {
-  const live = shop.app.rows.get(noun)?.get(id) as R | undefined;
-  return live === undefined ? shop.row<R>(noun, id) : Promise.resolve(live);
-}
-
-/** Waits until a rotation has ended or stands still, or the process has died on the way (null). */
-export function rotationEnd(shop: Workshop, rotationId: string): Promise<RotationRow | 'died'> {
-  return until(
-    async () => {
-      if (shop.isDead) return 'died';
-      const row = await newest<RotationRow>(shop, 'rotation', rotationId);
-      return row.state.end === null ? null : row;
-    },
-    `the end of a rotation: ${shop.reports.join('; ')}`,
-  );
-}
-
-export function revocationEnd(shop: Workshop, revocationId: string): Promise<RevocationRow | 'died'> {
-  return until(
-    async () => {
-      if (shop.isDead) return 'died';
-      const row = await newest<RevocationRow>(shop, 'revocation', revocationId);
-      return row.state.end === null ? null : row;
-    },
-    `the end of a revocation: ${shop.reports.join('; ')}`,
-  );
-}
-
-const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
-
-/** Checks a note's Ed25519 signature with the runtime's own code. */
-export function isSigned(publicKey: Uint8Array, text: Uint8Array, signature: Uint8Array): boolean {
-  const key = createPublicKey({ key: Buffer.concat([SPKI_ED25519, publicKey]), format: 'der', type: 'spki' });
-  return verify(null, text, key, signature);
-}
-
-/**
- * No certificate lies: each verifies under the log's key, names a key that is dead and was never accepted after its first refusal, and
- * has as many refusals as a proof takes, far enough apart. And every version that is called revoked has one.
- */
-export async function assertSound(shop: Workshop): Promise<CertificateRow[]> {
-  const certificates = await shop.rows<CertificateRow>('certificate');
-  const keys = new Map(shop.twin.control.keys().map((key) => [key.id, key]));
-  const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest();
-  for (const certificate of certificates) {
-    const vkey = parseVkey(shop.app.signers!.control.vkey, sha256);
-    const { text } = openNote(Buffer.from(certificate.note), [vkey], isSigned);
-    const said = JSON.parse(text) as {
-      version: { id: string; providerKeyId: string };
-      requestedAt: string;
-      revokeCalledAt: string | null;
-      issuedAt: string;
-      refusals: { refused: { at: string; is: string }; control: { before: { is: string }; after: { is: string } } }[];
-    };
-    assert.deepEqual(said as unknown, certificate.statement as unknown);
-    assert.equal(said.version.id, certificate.versionId);
-    assert(said.refusals.length >= QUICK_ROTATION.death.refusals, 'too few refusals');
-    const at = said.refusals.map(({ refused }) => Date.parse(refused.at));
-    for (const [i, { refused, control }] of said.refusals.entries()) {
-      assert.deepEqual([refused.is, control.before.is, control.after.is], ['dead', 'alive', 'alive']);
-      // Read by two clocks: the wall clock may be a millisecond short of the monotonic one.
-      if (i > 0) assert(at[i]! - at[i - 1]! >= QUICK_ROTATION.death.spacingMs - 2, 'refusals too close to each other');
-    }
-    const key = keys.get(said.version.providerKeyId)!;
-    assert.equal(key.isAlive, false, 'a certificate of death for a key that lives');
-    assert((key.lastAcceptedAt ?? 0) <= at[0]!, 'the key was accepted after its first refusal');
-    if (said.revokeCalledAt !== null) assert(Date.parse(said.revokeCalledAt) <= at[0]!);
-    assert(Date.parse(said.issuedAt) >= at.at(-1)!);
-  }
-  for (const version of await shop.rows<VersionRow>('version')) {
-    const own = certificates.filter((certificate) => certificate.versionId === version.id);
-    assert.equal(own.length, version.state === 'revoked' ? 1 : 0, `version ${version.number} is ${version.state}`);
-    assert.equal(version.certificateId, own[0]?.id ?? null);
-  }
-  return certificates;
-}
-
-/** Keys of the organisation that the provider still accepts. */
-export function aliveKeys(shop: Workshop): string[] {
-  const keys = shop.twin.control.keys().filter((key) => key.kind === 'organization' && key.isAlive);
-  return keys.map((key) => key.id).sort();
-}
-
-/** The versions of a credential by state. */
-export async function statesOf(shop: Workshop, credentialId = shop.credential.id): Promise<string[]> {
-  const versions = (await shop.rows<VersionRow>('version')).filter((version) => version.credentialId === credentialId);
-  return versions.sort((a, b) => a.number - b.number).map((version) => version.state);
-}
-
-/** The one version that the broker uses now. */
-export async function currentOf(shop: Workshop, credentialId = shop.credential.id): Promise<VersionRow> {
-  const versions = (await shop.rows<VersionRow>('version')).filter(
-    (version) => version.credentialId === credentialId && version.state === 'current',
-  );
-  assert.equal(versions.length, 1, 'exactly one version is current');
-  return versions[0]!;
 }
