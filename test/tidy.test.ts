@@ -284,5 +284,4 @@ const NAMELESS: Readonly<Record<string, string>> = {
 const LONG: Readonly<Record<string, string>> = {
   'src/access/replay.test.ts': 'to be split into the fold and its findings',
   'src/rotation/overlap.test.ts': 'to be split by steps',
-  'test/canary.test.ts': 'to be split by where it searches',
 };

@@ -7,6 +7,7 @@ import {
   aliveKeys,
   assertProven,
   assertSound,
+  newest,
   revocationEnd,
   revoke,
   revoked,
@@ -125,7 +126,7 @@ async function both(shop: Workshop): Promise<{ rotationId: string; revocationId:
     reason: 'superseded',
     actor: 'prn_tester',
   });
-  await until(async () => (await shop.row<RotationRow>('rotation', id)).state.pivoted, 'the pivot');
+  await until(async () => (await newest<RotationRow>(shop, 'rotation', id)).state.pivoted, 'the pivot');
   const { revocations } = await revoke(shop, { versionIds: [shop.first.id] });
   return { rotationId: id, revocationId: revocations[0]!.id };
 }

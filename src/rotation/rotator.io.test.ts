@@ -10,6 +10,7 @@ import {
   assertRotated,
   assertSound,
   currentOf,
+  newest,
   requestRotation,
   rotated,
   statesOf,
@@ -148,7 +149,7 @@ function holdOpen(shop: Workshop): () => void {
 }
 function atStep(shop: Workshop, rotationId: string, step: string): Promise<unknown> {
   return until(
-    async () => (await shop.row<RotationRow>('rotation', rotationId)).state.step === step,
+    async () => (await newest<RotationRow>(shop, 'rotation', rotationId)).state.step === step,
     `the step ${step}`,
   );
 }

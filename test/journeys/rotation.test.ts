@@ -1,4 +1,4 @@
-// A rotation that applications do not notice: requests through the broker without a pause while the key beneath them is exchanged, twice.
+// A rotation that applications do not notice: requests through the broker without a pause while the key beneath them is exchanged.
 // Nobody sees an error, the old keys end dead and certified, and the ledger shows that none was lent after its revocation began.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -11,7 +11,7 @@ import { type RunningNeonTwin, startNeonTwin } from '../../twins/neon.io.ts';
 import { type House, startHouse } from '../support/house.ts';
 import { isSigned, until } from '../support/workshop-checks.ts';
 
-const ROTATIONS = 2;
+const ROTATIONS = 1;
 const WORKERS = 4;
 
 let twin: RunningNeonTwin;
@@ -112,7 +112,7 @@ async function entriesOf(log: 'control' | 'use'): Promise<Entry[]> {
   return rows.map(({ entry }) => JSON.parse(entry) as Entry);
 }
 
-test('under load the key is exchanged twice, and no request fails', async () => {
+test('under load the key is exchanged, and no request fails', async () => {
   const { credentialId, token, firstKeyId } = await furnish();
   // Long enough that requests overlap the exchange, short enough for many.
   twin.control.latency({ ms: 3, jitterMs: 4 });
@@ -137,7 +137,7 @@ test('under load the key is exchanged twice, and no request fails', async () => 
   const keys = keyIds.map((id) => twin.control.keys().find((key) => key.id === id)!);
   assert.deepEqual(
     keys.map((key) => key.isAlive),
-    [false, false, true],
+    [...new Array<boolean>(ROTATIONS).fill(false), true],
   );
   for (const key of keys) assert(key.acceptedCount > 20, `key ${key.id} served ${key.acceptedCount} requests`);
 

@@ -25,7 +25,7 @@ export async function until<T>(look: () => T | Promise<T>, about: string): Promi
 }
 
 /** A row as the process knows it: the table may be a moment ahead of what the writer has told. */
-function newest<R extends Row>(shop: Workshop, noun: Noun, id: string): Promise<R> {
+export function newest<R extends Row>(shop: Workshop, noun: Noun, id: string): Promise<R> {
   const live = shop.app.rows.get(noun)?.get(id) as R | undefined;
   return live === undefined ? shop.row<R>(noun, id) : Promise.resolve(live);
 }
