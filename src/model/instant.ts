@@ -13,5 +13,6 @@ export interface Instant {
 /** Milliseconds that have certainly passed between two readings, `now` being the later one. */
 export function elapsedMs(since: Instant, now: Instant): number {
   if (since.boot === now.boot) return now.mono - since.mono;
-  return now.mono;
+  // A process that was overtaken may read what a later one wrote: nothing has passed for it.
+  return since.boot > now.boot ? 0 : now.mono;
 }

@@ -15,6 +15,8 @@ export type RevocationEvent =
   | { readonly on: 'no-control' }
   /** A person says that the key was revoked by hand (its id is unknown here, or the provider has no call for it). */
   | { readonly on: 'revoked-by-hand' }
+  /** The row is read anew, after a crash or a failing store: evidence may lack an acceptance that was seen and never written. */
+  | { readonly on: 'lapsed' }
   | { readonly on: 'resumed' };
 
 /** @param providerKeyId null where it is not known, or where nobody here can call the provider's revocation */
@@ -78,6 +80,8 @@ function evolve(
         failures: 0,
         pause: null,
       };
+    case 'lapsed':
+      return state.death.refusals === 0 ? state : { ...state, death: NO_EVIDENCE };
     case 'no-control':
       return { ...state, end: 'unproven', reason: 'no key that is known to be live can serve as control' };
     case 'probed':

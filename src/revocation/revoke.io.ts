@@ -88,9 +88,19 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     while (!stopping) {
       const row = current(id);
       if (row === null || row.state.end !== null || options.isSealed()) return;
-      if ((await once(row)) === 'finished') return;
+      if ((await begun(row)) === 'finished') return;
       await pause(RELOAD_MS);
     }
+  }
+
+  /** Drives from a fresh reading of the row. What evidence stood there is void first: it may lack an acceptance that was seen. */
+  async function begun(row: RevocationRow): Promise<'finished' | 'reload'> {
+    const lapsed = REVOCATION.evolve(row.state, { on: 'lapsed' }, instant(), row.policy);
+    if (lapsed === row.state) return once(row);
+    const ask = { ask: 'journal' as const, before: row.state, after: lapsed, event: { on: 'lapsed' as const } };
+    const written = await journal(row.id, row.rowVersion, ask, null);
+    const read = current(row.id);
+    return written === 'done' && read !== null ? once(read) : 'reload';
   }
 
   async function once(row: RevocationRow): Promise<'finished' | 'reload'> {

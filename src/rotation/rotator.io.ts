@@ -146,7 +146,8 @@ export function createRotator(options: RotatorOptions): RunningRotator {
       if (ask.ask === 'wait') answer = { now: instant(), event: await pause(ask.ms, run), journal: null };
       else if (ask.ask === 'act') {
         const now = current(row.id);
-        if (now === null) return 'reload';
+        // A command may have moved the row on since: what was decided on the old one is not done any more.
+        if (now === null || now.rowVersion !== known) return 'reload';
         last = await perform(ask.effect, now.state, scene(now), options);
         answer = { now: instant(), event: last.event, journal: null };
       } else {
