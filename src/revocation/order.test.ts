@@ -45,9 +45,9 @@ function evolved(world: World, event: RevocationEvent): World {
 function later(world: World, ms: number): World {
   return { ...world, real: world.real + ms, now: { ...world.now, mono: world.now.mono + ms } };
 }
-/** The process dies and another one takes up what is on disk, at once. */
+/** The process dies and another one takes up what is on disk, at once: what evidence stood there is void. */
 function crashed(world: World): World {
-  return { ...world, state: world.stored, now: { boot: world.now.boot + 1, mono: 0 } };
+  return evolved({ ...world, state: world.stored, now: { boot: world.now.boot + 1, mono: 0 } }, { on: 'lapsed' });
 }
 function noted(world: World, what: Happened['what']): World {
   return { ...world, happened: [...world.happened, { at: world.real, what }] };
@@ -98,9 +98,9 @@ function next(world: World): World[] {
         const called = noted(begun, 'called');
         return [...worlds, crashed(begun), crashed(called), evolved(called, { on: 'revoke-called' })];
       }
-      // What a process has seen and took with it when it died is nobody's evidence: that is the world that crashed before.
       for (const verdict of ['alive', 'dead', 'unknown'] as const) {
-        worlds.push(evolved(noted(world, verdict), { on: 'probed', verdict }));
+        const seen = noted(world, verdict);
+        worlds.push(evolved(seen, { on: 'probed', verdict }), crashed(seen));
       }
       return [...worlds, evolved(world, { on: 'no-control' })];
     }
