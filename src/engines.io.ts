@@ -105,12 +105,17 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
       }),
     rotate: (credentialId, actor) =>
       rotator.request({ credentialId, trigger: 'compromise', reason: 'compromised', actor }),
-    async cancelRotations(credentialId, actor) {
+    async cancelRotations(credentialId, actor, versionIds) {
+      const reason = 'the credential is being revoked';
       for (const row of allRows<RotationRow>(app.rows, 'rotation')) {
         if (row.credentialId !== credentialId || row.endedAt !== null) continue;
-        await rotator.cancel(row.id, 'the credential is being revoked', actor).catch((error: unknown) => {
+        const held = [row.state.old, row.state.fresh].filter((one) => one !== null);
+        const isWhole = versionIds === null || held.every(({ versionId }) => versionIds.includes(versionId));
+        // Undoing it would need the very key that is being revoked: where both are, it ends where it stands.
+        const ending = isWhole ? rotator.supersede(row.id, reason, actor) : rotator.cancel(row.id, reason, actor);
+        await ending.catch((error: unknown) => {
           // Past its pivot the rotation revokes the old key by itself: both may run.
-          if (!Failure.is(error, 'conflict')) throw error;
+          if (!Failure.is(error, 'conflict') && !Failure.is(error, 'not-found')) throw error;
         });
       }
     },

@@ -146,29 +146,19 @@ test('a version that a rotation has proven dead meanwhile has its certificate: t
     { revocation: { spacingMs: 500 } },
   ));
 
-// Its write of a second certificate is a conflict each time, and it tries again each second.
-const FOR_EVER = 'record.ts and rotator.io.ts certify a version again that a revocation has certified';
-test(
-  'a rotation whose old key a revocation has proven dead meanwhile ends with that certificate',
-  { skip: FOR_EVER },
-  () =>
-    withShop(
-      async (shop) => {
-        const { rotationId, revocationId } = await both(shop);
-        await assertProven(shop, await revoked(shop, revocationId));
-        const rotation = await rotationEnd(shop, rotationId);
-        assert(rotation !== 'died' && rotation.state.end === 'rotated');
-        assert.equal((await assertSound(shop)).length, 1);
-      },
-      { rotation: { death: { refusals: 3, spacingMs: 500 } } },
-    ),
-);
+test('a rotation whose old key a revocation has proven dead meanwhile ends with that certificate', () =>
+  withShop(
+    async (shop) => {
+      const { rotationId, revocationId } = await both(shop);
+      await assertProven(shop, await revoked(shop, revocationId));
+      const rotation = await rotationEnd(shop, rotationId);
+      assert(rotation !== 'died' && rotation.state.end === 'rotated');
+      assert.equal((await assertSound(shop)).length, 1);
+    },
+    { rotation: { death: { refusals: 3, spacingMs: 500 } } },
+  ));
 
-const STANDS_IN_THE_WAY =
-  'engines.io.ts cancels a running rotation, which then waits for the very key that is being revoked';
-test('revoke-first ends a running rotation, wherever it stands: nothing of it goes on, or stands in the way of the next', {
-  skip: STANDS_IN_THE_WAY,
-}, async () => {
+test('revoke-first ends a running rotation, wherever it stands: nothing of it goes on, or stands in the way of the next', async () => {
   for (const step of ['verify', 'drain', 'prove']) {
     await withShop(async (shop) => {
       if (step === 'verify') shop.twin.control.fault('server-error', { on: ['auth'] });

@@ -50,6 +50,7 @@ test('the engine is asked only where that holds, and told who asked and why', as
     },
     retire: () => Promise.reject(new Error('not asked')),
     cancel: () => Promise.reject(new Error('not asked')),
+    supersede: () => Promise.reject(new Error('not asked')),
     resume: () => Promise.reject(new Error('not asked')),
   };
   const records = { page: () => Promise.reject(new Error('none')), find: () => Promise.resolve(null) };

@@ -98,6 +98,8 @@ function versionImages(input: StepInput, proven: VersionRow | null): RowImage[] 
   const { after, event, at, row, versions } = input;
   const image = (version: VersionRow | null, change: Partial<VersionRow>): RowImage[] =>
     version === null ? [] : [{ noun: 'version', row: nextImage<VersionRow>(version, change) }];
+  // A revocation was about the same key, and has proven and certified its death first.
+  if (proven?.state === 'revoked') return [];
   if (proven !== null) return image(proven, { state: 'revoked', revokedAt: at, reason: proven.reason ?? row.reason });
   const old = find(versions, row.state.old.versionId);
   const fresh = find(versions, row.state.fresh?.versionId);

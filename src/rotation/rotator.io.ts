@@ -143,8 +143,11 @@ export function createRotator(options: RotatorOptions): RunningRotator {
       if (stopping) return 'reload';
       const ask = step.value;
       let answer: Answer;
-      if (ask.ask === 'wait') answer = { now: instant(), event: await pause(ask.ms, run), journal: null };
-      else if (ask.ask === 'act') {
+      if (ask.ask === 'wait') {
+        const event = await pause(ask.ms, run);
+        // Read after the pause: read before it, every wait would be waited twice.
+        answer = { now: instant(), event, journal: null };
+      } else if (ask.ask === 'act') {
         const now = current(row.id);
         // A command may have moved the row on since: what was decided on the old one is not done any more.
         if (now === null || now.rowVersion !== known) return 'reload';
@@ -225,7 +228,8 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     if (ask.event.on === 'promoted' || ask.event.on === 'demoted')
       await armNext(credential, versions, row, ask.event.on);
     let rows: readonly RowImage[] = step.event.rows;
-    if (step.proven !== null) rows = withCertificate(rows, step.proven, step.row, credential, row);
+    if (step.proven !== null && step.proven.state !== 'revoked')
+      rows = withCertificate(rows, step.proven, step.row, credential, row);
     return { events: [{ ...step.event, rows }], blobs, checkpoint: step.checkpoint };
   }
 
@@ -371,6 +375,16 @@ export function createRotator(options: RotatorOptions): RunningRotator {
       return command(rotationId, { on: isOver ? 'superseded' : 'cancelled', reason }, actor);
     },
     resume: (rotationId, actor) => command(rotationId, { on: 'resumed' }, actor),
+    async supersede(rotationId, reason, actor) {
+      for (let tries = 0; ; tries++) {
+        try {
+          return await command(rotationId, { on: 'superseded', reason }, actor);
+        } catch (error) {
+          // The loop has written a step just now: once more, on the row as it is.
+          if (!Failure.is(error, 'conflict') || tries >= 20) throw error;
+        }
+      }
+    },
     takeUp() {
       for (const row of allRows<RotationRow>(desk.rows, 'rotation')) {
         if (row.endedAt === null && row.state.end === null) start(row.id);

@@ -23,6 +23,8 @@ export interface Rotator {
   retire(versionId: string, actor: Actor): Promise<RotationRow>;
   /** Undoes a rotation that has not reached its pivot. Throws `conflict` where it has, `not-found` where none runs. */
   cancel(rotationId: string, reason: string, actor: Actor): Promise<RotationRow>;
+  /** Ends a rotation where it stands, also past its pivot: what is left of it is somebody else's from now on. */
+  supersede(rotationId: string, reason: string, actor: Actor): Promise<RotationRow>;
   /** Lets a blocked rotation go on. */
   resume(rotationId: string, actor: Actor): Promise<RotationRow>;
 }
