@@ -157,10 +157,14 @@ export interface Query {
   readonly problem: TargetProblem | null;
 }
 
-const NO_QUERY: Query = { values: {}, problem: null };
+/** The values of a query in which nothing wanted stands. */
+export const NO_VALUES: Readonly<Record<string, string>> = {};
+const NO_QUERY: Query = { values: NO_VALUES, problem: null };
 const QUERY_FORM = /[^\x21-\x7e]|#/;
 /** A query without these has no name that could be a method override, however it is spelt. */
 const MAY_OVERRIDE = /[_%.[]/;
+/** A query without these says its names as they are, but for their case. */
+const MAY_RESPELL = /[+;]/;
 
 /**
  * What providers may take a query's name for, in lower case: some trim it, end it at a NUL or ignore its case, some cut it at a bracket or
@@ -177,6 +181,13 @@ function readingsOf(name: string): string[] {
   return [beforeDot, beforeBracket.replace(/[ .]/g, '_'), plain.replace(/[ .[]/g, '_')];
 }
 
+/** Whether no wanted name stands anywhere in a query that has no override: what most requests are, and soon said. */
+function holdsNone(query: string, wanted: readonly string[]): boolean {
+  if (MAY_RESPELL.test(query)) return false;
+  const lower = query.toLowerCase();
+  return !wanted.some((name) => lower.includes(name.toLowerCase()));
+}
+
 /**
  * Reads the wanted parameters of a query (without its `?`). A wanted parameter that comes twice, in whatever spelling (`a`, `a[]`, `%61`,
  * `A`), or in another one than its own, or beside a `;`, which some take for `&`, is a problem, and so is a method override.
@@ -184,7 +195,7 @@ function readingsOf(name: string): string[] {
 export function readQuery(query: string, wanted: readonly string[]): Query {
   if (query === '') return NO_QUERY;
   if (QUERY_FORM.test(query)) return { values: {}, problem: 'target-form' };
-  if (wanted.length === 0 && !MAY_OVERRIDE.test(query)) return NO_QUERY;
+  if (!MAY_OVERRIDE.test(query) && (wanted.length === 0 || holdsNone(query, wanted))) return NO_QUERY;
   const values: Record<string, string> = {};
   for (const pair of query.split('&')) {
     const parts = pair.split(';');

@@ -14,7 +14,7 @@ import {
   tokenRow,
   versionRow,
 } from '../../test/support/rows.ts';
-import { type CredentialRow, credentialKey, type VersionRow } from '../credentials/credential.ts';
+import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import { parseAddress } from '../model/address.ts';
 import {
   applyEvent,
@@ -63,14 +63,17 @@ function plain(policy: Policy): unknown {
       policy.tokens.get(token.row.id) === token,
     ]),
     credentials: sorted(policy.credentials).map(([id, one]) => [id, one.row, one.current, one.catalogue?.row ?? null]),
-    keys: sorted(policy.credentialsByKey).map(([key, one]) => [
+    mounts: sorted(policy.credentialsByMount).map(([key, one]) => [
       key,
       one.row.id,
       policy.credentials.get(one.row.id) === one,
     ]),
     versions: sorted(policy.versions),
     grants: sorted(policy.grants).map(([id, grant]) => [id, grant.row, grant.networks, grant.parameters, grant.limit]),
-    pairs: sorted(policy.pairs).map(([key, pair]) => [key, pair.grants.map((grant) => grant.row.id)]),
+    pairs: sorted(policy.pairs).map(([principal, pairs]) => [
+      principal,
+      sorted(pairs).map(([key, pair]) => [key, pair.grants.map((grant) => grant.row.id)]),
+    ]),
     catalogues: sorted(policy.catalogues).map(([name, one]) => [name, one.row, [...one.actions.values()]]),
   };
 }
@@ -296,7 +299,7 @@ test('the order in which rows are loaded does not matter', () => {
 test('a name that was given up leads to the credential that took it, and nowhere before that', () => {
   const [a, b] = [credentialRow({ id: 'crd_a', name: 'a' }), credentialRow({ id: 'crd_b', name: 'b' })];
   const policy = policyOf(rowsOf({ noun: 'credential', row: a }, { noun: 'credential', row: b }), 2);
-  const at = (name: string) => policy.credentialsByKey.get(credentialKey({ ...a, name }))?.row.id;
+  const at = (name: string) => policy.credentialsByMount.get(`/${a.provider}/${name}`)?.row.id;
   advancePolicy(policy, [controlEvent([{ noun: 'credential', row: nextImage<CredentialRow>(a, { name: 'c' }) }])], 3);
   assert.deepEqual([at('a'), at('b'), at('c')], [undefined, 'crd_b', 'crd_a']);
   advancePolicy(policy, [controlEvent([{ noun: 'credential', row: nextImage<CredentialRow>(b, { name: 'a' }) }])], 4);

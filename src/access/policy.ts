@@ -1,7 +1,7 @@
 // The policy in force, ready for deciding: tokens by hash, credentials by address, grants by principal, credential and action. Built from
 // rows and moved on by events, so that the live broker (rows from the tables) and the replay (rows from the folded log) hold
 // the same thing. Decides from memory; nothing here waits.
-import { type CredentialRow, credentialKey, type VersionRow } from '../credentials/credential.ts';
+import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import type { Address, Network } from '../model/address.ts';
 import type { ControlEvent, Rows } from '../model/change.ts';
 import type { UtcMs } from '../model/clock.ts';
@@ -49,12 +49,12 @@ export interface Policy {
   readonly tokens: Map<string, LiveToken>;
   readonly principals: Map<string, PrincipalRow>;
   readonly credentials: Map<string, LiveCredential>;
-  /** By `space/environment/provider/name`. */
-  readonly credentialsByKey: Map<string, LiveCredential>;
+  /** By the path that stands before the provider's own: `/<provider>/<name>`, with `@<environment>` where that is not the default. */
+  readonly credentialsByMount: Map<string, LiveCredential>;
   readonly versions: Map<string, VersionRow>;
-  /** By principal and credential; by action name on first use. */
   readonly grants: Map<string, CompiledGrant>;
-  readonly pairs: Map<string, GrantPair>;
+  /** By principal, then by credential. */
+  readonly pairs: Map<string, Map<string, GrantPair>>;
   readonly catalogues: Map<string, LiveCatalogue>;
 }
 
@@ -71,13 +71,16 @@ export function emptyPolicy(): Policy {
     tokens: new Map(),
     principals: new Map(),
     credentials: new Map(),
-    credentialsByKey: new Map(),
+    credentialsByMount: new Map(),
     versions: new Map(),
     grants: new Map(),
     pairs: new Map(),
     catalogues: new Map(),
   };
 }
+
+const DEFAULT_SPACE = 'default';
+const DEFAULT_ENVIRONMENT = 'default';
 
 /** The policy of a set of rows, as of a size of the control log. */
 export function policyOf(rows: Rows, asOf: number): Policy {
@@ -135,7 +138,9 @@ function setCatalogue(policy: Policy, row: CatalogueRow): void {
   for (const [id, credential] of policy.credentials) {
     if (credential.row.provider === row.provider) setCredential(policy, policy.credentials.get(id)!.row);
   }
-  for (const pair of policy.pairs.values()) pair.byAction.clear();
+  for (const pairs of policy.pairs.values()) {
+    for (const pair of pairs.values()) pair.byAction.clear();
+  }
 }
 
 function setPrincipal(policy: Policy, row: PrincipalRow): void {
@@ -162,9 +167,19 @@ function setCredential(policy: Policy, row: CredentialRow): void {
     current: before === undefined ? currentOf(policy, row.id) : before.current,
     catalogue: policy.catalogues.get(row.provider) ?? null,
   };
-  if (before !== undefined) policy.credentialsByKey.delete(credentialKey(before.row));
+  if (before !== undefined) {
+    for (const mount of mountsOf(before.row)) policy.credentialsByMount.delete(mount);
+  }
   policy.credentials.set(row.id, live);
-  policy.credentialsByKey.set(credentialKey(row), live);
+  for (const mount of mountsOf(row)) policy.credentialsByMount.set(mount, live);
+}
+
+/** Paths by which a credential is addressed. Only the default space can be. */
+function mountsOf(row: CredentialRow): string[] {
+  if (row.space !== DEFAULT_SPACE) return [];
+  const short = `/${row.provider}/${row.name}`;
+  const whole = `${short}@${row.environment}`;
+  return row.environment === DEFAULT_ENVIRONMENT ? [short, whole] : [whole];
 }
 
 /** The current version of a credential that is new here: one event may name the version before the credential. */
@@ -184,11 +199,15 @@ function setVersion(policy: Policy, row: VersionRow): void {
 }
 
 function setGrant(policy: Policy, row: GrantRow): void {
-  const key = `${row.principalId} ${row.credentialId}`;
-  let pair = policy.pairs.get(key);
+  let pairs = policy.pairs.get(row.principalId);
+  if (pairs === undefined) {
+    pairs = new Map();
+    policy.pairs.set(row.principalId, pairs);
+  }
+  let pair = pairs.get(row.credentialId);
   if (pair === undefined) {
     pair = { grants: [], byAction: new Map() };
-    policy.pairs.set(key, pair);
+    pairs.set(row.credentialId, pair);
   }
   pair.byAction.clear();
   const compiled = compileGrant(row);
@@ -211,7 +230,7 @@ export function grantsFor(
   credentialId: string,
   action: Action,
 ): readonly CompiledGrant[] {
-  const pair = policy.pairs.get(`${principalId} ${credentialId}`);
+  const pair = policy.pairs.get(principalId)?.get(credentialId);
   if (pair === undefined) return [];
   let covering = pair.byAction.get(action.name);
   if (covering === undefined) {

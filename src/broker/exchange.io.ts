@@ -282,14 +282,12 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
     if (this.#phase !== 'waiting' || !this.#durable || this.#headers === null) return;
     this.#phase = 'flowing';
     this.#response.writeHead(this.#status, this.#headers);
-    const controller = this.#controller!;
-    for (const chunk of this.#held) {
-      this.#bytesDown += chunk.length;
-      this.#response.write(chunk);
-    }
+    const held = this.#held;
     this.#held = [];
+    this.#bytesDown += this.#heldBytes;
+    for (const chunk of held) this.#response.write(chunk);
     if (this.#upstreamEnded) this.#finish();
-    else if (this.#heldBytes >= HELD_BYTES_MAX) controller.resume();
+    else if (this.#heldBytes >= HELD_BYTES_MAX) this.#controller!.resume();
   }
 
   #finish(): void {
@@ -373,6 +371,12 @@ const NEVER_SENT: ReadonlySet<string> = new Set([
 
 function rawHeadersOf(controller: Dispatcher.DispatchController): string[] {
   const raw = controller.rawHeaders;
-  if (!Array.isArray(raw)) return [];
-  return raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')));
+  // Filled one by one: an array that `map` made has another shape than its readers were compiled for, each time anew.
+  const lines: string[] = [];
+  if (!Array.isArray(raw)) return lines;
+  for (let i = 0; i < raw.length; i++) {
+    const part = raw[i] as string | Buffer;
+    lines.push(typeof part === 'string' ? part : part.toString('latin1'));
+  }
+  return lines;
 }

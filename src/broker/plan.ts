@@ -3,7 +3,7 @@
 //
 //   who (token) -> where (credential, by the token or by the first two path segments) -> what (action of the catalogue) ->
 //   may it (grants) -> how it is sent on (headers, injection)
-import { type Match, matchAction, mayName, pathProblem, readQuery } from '../access/action.ts';
+import { type Match, matchAction, mayName, NO_VALUES, pathProblem, readQuery } from '../access/action.ts';
 import {
   decideUse,
   type LiveCatalogue,
@@ -70,9 +70,6 @@ export interface Forward {
 
 export type Plan = Refusal | Forward;
 
-const DEFAULT_SPACE = 'default';
-const DEFAULT_ENVIRONMENT = 'default';
-
 interface Parsed {
   readonly path: string;
   readonly query: string;
@@ -117,7 +114,7 @@ export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number)
 class LazyAttempt {
   readonly at: number;
   readonly monoMs: number;
-  parameters: Readonly<Record<string, string>> = NO_PARAMETERS;
+  parameters: Readonly<Record<string, string>> = NO_VALUES;
   readonly #ip: string;
 
   constructor(ip: string, at: number, monoMs: number) {
@@ -130,8 +127,6 @@ class LazyAttempt {
     return parseAddress(this.#ip);
   }
 }
-
-const NO_PARAMETERS: Readonly<Record<string, string>> = {};
 
 interface Place {
   readonly credential: LiveCredential;
@@ -149,14 +144,10 @@ function locate(policy: Policy, token: LiveToken, path: string): Place | null {
   if (first < 0) return null;
   let second = path.indexOf('/', first + 1);
   if (second < 0) second = path.length;
-  const provider = path.slice(1, first);
-  const address = path.slice(first + 1, second);
-  const separator = address.indexOf('@');
-  const name = separator < 0 ? address : address.slice(0, separator);
-  const environment = separator < 0 ? DEFAULT_ENVIRONMENT : address.slice(separator + 1);
-  const credential = policy.credentialsByKey.get(`${DEFAULT_SPACE}/${environment}/${provider}/${name}`);
+  const mount = path.slice(0, second);
+  const credential = policy.credentialsByMount.get(mount);
   if (credential === undefined) return null;
-  return { credential, path: path.slice(second) || '/', mount: path.slice(0, second) };
+  return { credential, path: path.slice(second) || '/', mount };
 }
 
 interface Asked {
@@ -178,16 +169,16 @@ function planFor(place: Place, asked: Asked): Plan {
   const match = credential.catalogue === null ? null : recentMatch(credential.catalogue, head.method, path);
   // Whoever holds no grant at all on this credential learns nothing about its provider's actions.
   if (match === null) {
-    const pair = snapshot.policy.pairs.get(`${token.row.principalId} ${credential.row.id}`);
+    const pair = snapshot.policy.pairs.get(token.row.principalId)?.get(credential.row.id);
     const known = pair?.grants.some((grant) => grant.row.revokedAt === null) === true;
     return refuse(403, known ? 'no-action' : 'no-grant', ip, base);
   }
   const { action } = match;
   const wanted = action.query ?? [];
   const query = readQuery(asked.query, wanted);
-  const identity: Identity = { ...base, action, path, query: query.values };
+  const identity: Identity = { token, credential, action, path, query: query.values, grantId: null };
   if (query.problem !== null) return refuse(400, query.problem, ip, { ...identity, path: null });
-  attempt.parameters = wanted.length === 0 ? match.parameters : { ...query.values, ...match.parameters };
+  attempt.parameters = query.values === NO_VALUES ? match.parameters : { ...query.values, ...match.parameters };
   const decision = decideUse(snapshot.policy, { token, credential, action }, attempt);
   if (!decision.allowed) {
     const status = decision.reason === 'rate-limited' ? 429 : 403;

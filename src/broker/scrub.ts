@@ -14,19 +14,16 @@ const EMPTY = Buffer.alloc(0);
 const STAR = 0x2a;
 
 /** Length of the longest proper prefix of `pattern` that is a suffix of `chunk`. */
-function overlap(chunk: Buffer, pattern: Uint8Array): number {
-  if (pattern.length === 0) return 0;
-  const first = pattern[0]!;
-  let at = Math.max(0, chunk.length - pattern.length + 1);
-  for (;;) {
-    at = chunk.indexOf(first, at);
-    if (at < 0) return 0;
-    const length = chunk.length - at;
+function overlap(chunk: Uint8Array, pattern: Uint8Array): number {
+  const first = pattern[0];
+  const { length } = chunk;
+  for (let at = Math.max(0, length - pattern.length + 1); at < length; at++) {
+    if (chunk[at] !== first) continue;
     let i = 1;
-    while (i < length && chunk[at + i] === pattern[i]) i++;
-    if (i === length) return length;
-    at++;
+    while (at + i < length && chunk[at + i] === pattern[i]) i++;
+    if (at + i === length) return i;
   }
+  return 0;
 }
 
 /** Blots every occurrence of the patterns in a buffer. Returns how many there were. */
@@ -50,7 +47,10 @@ export function createScrubber(patterns: readonly Uint8Array[]): Scrubber {
       const joined = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
       found += blot(joined, patterns);
       let keep = 0;
-      for (const pattern of patterns) keep = Math.max(keep, overlap(joined, pattern));
+      for (let i = 0; i < patterns.length; i++) {
+        const length = overlap(joined, patterns[i]!);
+        if (length > keep) keep = length;
+      }
       if (keep === 0) {
         held = EMPTY;
         return joined;

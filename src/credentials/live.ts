@@ -38,13 +38,23 @@ export interface Live {
   readonly openUses: number;
 }
 
+/** A use in its place among those that are open. */
+interface Slot {
+  readonly use: OpenUse;
+  /** Position in the list; -1 once it is counted out. */
+  at: number;
+}
+
 export function createLive(): Live {
-  const open = new Set<OpenUse>();
+  // A list whose last member takes the place of the one that leaves. A Set that members enter and leave with every request makes the
+  // collector carry what has left through every young collection: each of its tables keeps the next one alive (measured: a third of
+  // the broker's time).
+  const open: Slot[] = [];
   const versions = new Map<string, VersionActivity>();
 
   function cutWhere(matches: (use: OpenUse) => boolean, why: string): number {
     const hit: OpenUse[] = [];
-    for (const use of open) if (matches(use)) hit.push(use);
+    for (const { use } of open) if (matches(use)) hit.push(use);
     for (const use of hit) use.cut(why);
     return hit.length;
   }
@@ -60,10 +70,17 @@ export function createLive(): Live {
       activity.uses++;
       activity.lastUseMs = monoMs;
       activity.lastUseAt = at;
-      open.add(use);
+      const slot: Slot = { use, at: open.length };
+      open.push(slot);
       const counted = activity;
       return (endMs, endAt) => {
-        if (!open.delete(use)) return;
+        if (slot.at < 0) return;
+        const last = open.pop()!;
+        if (last !== slot) {
+          open[slot.at] = last;
+          last.at = slot.at;
+        }
+        slot.at = -1;
         counted.inFlight--;
         counted.lastUseMs = endMs;
         counted.lastUseAt = endAt;
@@ -90,11 +107,11 @@ export function createLive(): Live {
     },
     users(versionId) {
       const ids = new Set<string>();
-      for (const use of open) if (use.versionId === versionId) ids.add(use.principalId);
+      for (const { use } of open) if (use.versionId === versionId) ids.add(use.principalId);
       return [...ids];
     },
     get openUses() {
-      return open.size;
+      return open.length;
     },
   };
 }

@@ -64,12 +64,10 @@ export function emptyWriterState(hasher: Hasher, epoch: number, ended: Ended = n
   return { epoch, edges, cuts: new Map(ended.cuts), lastCut: ended.lastCut, hasher, entries: [], tiles: [] };
 }
 
-const encoder = new TextEncoder();
-
 function append(state: WriterState, log: Log, entry: string): number {
   const edge = state.edges[log];
   const index = edge.size;
-  appendLeaf(edge, state.hasher.leaf(encoder.encode(entry)), state.hasher, (tile) => {
+  appendLeaf(edge, state.hasher.leafOf(entry), state.hasher, (tile) => {
     state.tiles.push({ ...tile, log });
   });
   state.entries.push({ log, index, entry });

@@ -38,6 +38,29 @@ export interface PreparedUses {
 
 export type Prepared = PreparedControl | PreparedUses;
 
+/** Items on their way to another thread: the entries of uses are one text, which is copied at once instead of one by one. */
+export type Packed = PreparedControl | { readonly kind: 'packed'; readonly entries: string; readonly asOf: number[] };
+
+/** Entries are canonical JSON, in which no line ends: a line end tells them apart. */
+export function pack(items: readonly Prepared[]): Packed[] {
+  return items.map((item) => {
+    if (item.kind === 'control') return item;
+    return {
+      kind: 'packed',
+      entries: item.uses.map((use) => use.entry).join('\n'),
+      asOf: item.uses.map((use) => use.asOf),
+    };
+  });
+}
+
+export function unpack(items: readonly Packed[]): Prepared[] {
+  return items.map((item) => {
+    if (item.kind === 'control') return item;
+    const entries = item.entries.split('\n');
+    return { kind: 'uses', uses: item.asOf.map((asOf, i) => ({ entry: entries[i]!, asOf })) };
+  });
+}
+
 export interface Heads {
   readonly control: LogHead;
   readonly use: LogHead;

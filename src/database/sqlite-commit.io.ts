@@ -20,8 +20,8 @@ import { loadEdge } from './edge.ts';
 import type { ControlResult, Heads, Prepared, PreparedControl, UsesResult } from './gather.ts';
 import { DELETE_BLOB, MOVE_HEAD, PUT_BLOB, PUT_CONTROL, PUT_TILE, PUT_USE, rowStatement } from './statements.ts';
 
-/** SHA-256. By way of one-byte text: of the forms that node:crypto offers it costs half of the others. */
-export function sha256(data: Uint8Array): Uint8Array {
+/** SHA-256 of bytes, or of text in UTF-8. By way of one-byte text: of the forms that node:crypto offers it costs half of the others. */
+export function sha256(data: Uint8Array | string): Uint8Array {
   return Buffer.from(hash('sha256', data, 'latin1'), 'latin1');
 }
 
@@ -46,7 +46,7 @@ interface HeadRow {
 
 function loadState(database: DatabaseSync, ended: Ended): WriterState {
   const heads = database.prepare('SELECT log, size, fence, epoch FROM ledger_heads').all() as unknown as HeadRow[];
-  const state = emptyWriterState(createHasher(sha256), heads[0]?.epoch ?? 0, ended);
+  const state = emptyWriterState(createHasher(sha256, sha256), heads[0]?.epoch ?? 0, ended);
   const tile = database.prepare('SELECT hashes FROM ledger_tiles WHERE log = ? AND level = ? AND tile = ?');
   for (const head of heads) {
     const last = database
@@ -72,6 +72,8 @@ export function createSqliteCommit(
   let state: WriterState | null = null;
   const ended = nothingEnded();
   const statements = new Map<string, ReturnType<DatabaseSync['prepare']>>();
+  const [begin, end] = [database.prepare('BEGIN IMMEDIATE'), database.prepare('COMMIT')];
+  const put = { use: database.prepare(PUT_USE), control: database.prepare(PUT_CONTROL) };
 
   function run(sql: string, parameters: readonly (string | number | null | Uint8Array)[]): number {
     let statement = statements.get(sql);
@@ -129,7 +131,7 @@ export function createSqliteCommit(
       results.push({ is: 'appended', first, stale });
     }
     const gathered = takeGathered(current);
-    for (const { log, index, entry } of gathered.entries) run(log === 'use' ? PUT_USE : PUT_CONTROL, [index, entry]);
+    for (const { log, index, entry } of gathered.entries) put[log].run(index, entry);
     for (const { log, level, tile, hashes } of gathered.tiles) run(PUT_TILE, [log, level, tile, hashes]);
     for (const log of ['control', 'use'] as const) {
       if (current.edges[log].size === before[log]) continue;
@@ -143,11 +145,11 @@ export function createSqliteCommit(
   return (items) => {
     state ??= loadState(database, ended);
     const current = state;
-    database.exec('BEGIN IMMEDIATE');
+    begin.run();
     let results: (ControlResult | UsesResult)[];
     try {
       results = commit(items, current);
-      database.exec('COMMIT');
+      end.run();
     } catch (error) {
       // The state in memory ran ahead of what is stored: it is loaded again before the next commit.
       state = null;

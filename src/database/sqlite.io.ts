@@ -13,7 +13,7 @@ import {
 import type { ControlEvent } from '../model/change.ts';
 import { Failure } from '../model/failure.ts';
 import type { Database, OnLost } from './database.ts';
-import { type ControlResult, createGatherer, type Prepared, type UsesResult } from './gather.ts';
+import { type ControlResult, createGatherer, type Prepared, pack, type UsesResult } from './gather.ts';
 import { META_TABLE, MIGRATIONS, SCHEMA_VERSION } from './migrations.ts';
 import type { Schema, Tables } from './schema.ts';
 import { openSqlite } from './sqlite-commit.io.ts';
@@ -155,7 +155,7 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Databa
     commit: (items: readonly Prepared[]) =>
       new Promise((resolve, reject) => {
         pending = { resolve, reject };
-        worker.postMessage(items);
+        worker.postMessage(pack(items));
       }),
     tables: options.tables,
     cutsOf: options.cutsOf,

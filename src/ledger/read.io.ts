@@ -94,9 +94,8 @@ export function createLedgerReader<T extends LedgerTables>(database: Kysely<T>):
       .where('idx', '<', (tile + 1) * TILE_WIDTH)
       .orderBy('idx')
       .execute();
-    const encoder = new TextEncoder();
     const hashes = new Uint8Array(rows.length * 32);
-    for (const [i, row] of rows.entries()) hashes.set(hasher.leaf(encoder.encode(row.entry)), i * 32);
+    for (const [i, row] of rows.entries()) hashes.set(hasher.leafOf(row.entry), i * 32);
     return hashes;
   }
 

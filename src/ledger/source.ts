@@ -23,8 +23,6 @@ export interface LogSource {
   entries(from: number, to: number): Promise<readonly string[]>;
 }
 
-const encoder = new TextEncoder();
-
 /**
  * The first `width` hashes of a tile. Level 0 is stored only when it is full: the last tile is hashed from its entries.
  * Throws `corrupt` where something is missing.
@@ -42,7 +40,7 @@ export async function tileHashes(
   const entries = await source.entries(from, from + width);
   if (entries.length !== width) throw new Failure('corrupt', `the ledger lacks entries from ${from} on`);
   const hashes = new Uint8Array(width * 32);
-  for (const [i, entry] of entries.entries()) hashes.set(hasher.leaf(encoder.encode(entry)), i * 32);
+  for (const [i, entry] of entries.entries()) hashes.set(hasher.leafOf(entry), i * 32);
   return hashes;
 }
 
@@ -74,7 +72,7 @@ export async function rehash(source: LogSource, hasher: Hasher): Promise<Uint8Ar
     const isPruned = entries.length < width && stored?.length === TILE_WIDTH * 32;
     if (entries.length !== width && !isPruned) throw new Failure('corrupt', `the ledger lacks entries from ${from} on`);
     for (let i = 0; i < width; i++) {
-      const leaf = isPruned ? stored.slice(i * 32, i * 32 + 32) : hasher.leaf(encoder.encode(entries[i]!));
+      const leaf = isPruned ? stored.slice(i * 32, i * 32 + 32) : hasher.leafOf(entries[i]!);
       appendLeaf(edge, leaf, hasher, (change) => grown.set(`${change.level}/${change.tile}`, change));
     }
     // Full tiles are final: compared now, so that no more than the right edge is held in memory.
