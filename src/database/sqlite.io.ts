@@ -131,6 +131,8 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Databa
   const fence = heads[0]!.fence;
   const worker = new Worker(new URL('./sqlite-writer.io.ts', import.meta.url), {
     workerData: { file: options.file, fence },
+    // Everything it allocates is gone after the next commit: a small young generation is enough.
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
   });
   let pending: { resolve: (r: (ControlResult | UsesResult)[]) => void; reject: (e: Failure) => void } | null = null;
   let ended = false;

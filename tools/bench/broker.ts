@@ -117,15 +117,15 @@ async function addPeers(): Promise<void> {
     url: `http://127.0.0.1:${forwarder.line}/api/v2/projects?limit=10`,
     header: 'x-a: b',
   });
+  // As in the program itself, compiled code is taken from a cache; the first start fills it.
+  process.env['NODE_COMPILE_CACHE'] ??= path.join(os.homedir(), '.cache', 'claviger');
+  const first = [script('broker-server.ts'), String(upstreamPort), mkdtempSync(path.join(directory, 'first-')), KEY];
+  await stop((await startPinned(0, process.execPath, first, true)).child);
   for (const name of ['claviger', 'claviger-no-record']) {
     const home = mkdtempSync(path.join(directory, `${name}-`));
     const extra = name === 'claviger' ? [] : ['--no-record'];
-    const started = await startPinned(
-      0,
-      process.execPath,
-      [script('broker-server.ts'), String(upstreamPort), home, KEY, ...extra],
-      true,
-    );
+    const args = [script('broker-server.ts'), String(upstreamPort), home, KEY, ...extra];
+    const started = await startPinned(0, process.execPath, [...process.execArgv, ...args], true);
     children.push(started.child);
     const [port, token] = started.line.split(' ');
     peers.push({
