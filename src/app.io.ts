@@ -148,7 +148,15 @@ export async function createApp(
     const ids = cutsOf(event).filter((id) => !mayFinish(id, event));
     if (ids.length > 0) live.cut(new Set(ids), 'access ended');
     for (const { noun, row } of event.rows) {
-      if (noun === 'version' && (row as VersionRow).state === 'revoked') injections.delete(row.id);
+      if (noun === 'version') {
+        const { id, state } = row as VersionRow;
+        if (state === 'revoking' || state === 'revoked') injections.delete(id);
+        if (state === 'revoked') ring.drop(id);
+      }
+      if (noun === 'credential' && (row as CredentialRow).retiredAt !== null) {
+        for (const version of rows.get('version')?.values() ?? [])
+          if ((version as VersionRow).credentialId === row.id) injections.delete(version.id);
+      }
     }
   }
 
@@ -262,9 +270,8 @@ export async function createApp(
     },
     async arm(credential, version) {
       const parts = await ring.open(credential, version);
-      const key = parts['key'] ?? Object.values(parts)[0];
-      if (key === undefined) throw new Failure('corrupt', 'a version without parts');
-      injections.set(version.id, compileInjection(credential.places, key));
+      const { publicParts } = app.kindOf(credential).kind;
+      injections.set(version.id, compileInjection(credential.places, parts, publicParts));
     },
     async wake() {
       const row = await database.read

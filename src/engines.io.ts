@@ -3,6 +3,7 @@
 import { unlinkSync } from 'node:fs';
 import path from 'node:path';
 import type { App } from './app.io.ts';
+import { issuerOf } from './credentials/asking.ts';
 import type { CredentialRow, VersionRow } from './credentials/credential.ts';
 import { createInventoryRunner } from './credentials/inventory.io.ts';
 import type { InventoryRunner } from './credentials/inventory-runner.ts';
@@ -39,7 +40,13 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
   const { config, clock, random, ring } = app;
   const open = (credential: CredentialRow, version: VersionRow) => ring.open(credential, version);
   const mono = () => clock.monotonic();
-  const prober = createProber({ now: () => clock.now(), kindOf: app.kindOf, callFor: app.callFor, open });
+  const prober = createProber({
+    now: () => clock.now(),
+    kindOf: app.kindOf,
+    callFor: app.callFor,
+    open,
+    issuerOf: (credential) => issuerOf(app.rows, credential),
+  });
   const copy = await secondCopyOf(app);
   const isSealed = () => app.vault.isSealed;
 
@@ -103,8 +110,10 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
         revokeCalledAt: row.revokeCalledAt,
         refusals: row.refusals,
       }),
-    rotate: (credentialId, actor) =>
-      rotator.request({ credentialId, trigger: 'compromise', reason: 'compromised', actor }),
+    rotate: ({ credentialId, reason, actor }) => {
+      const trigger = reason === 'compromised' ? 'compromise' : 'operator';
+      return rotator.request({ credentialId, trigger, reason, actor });
+    },
     async cancelRotations(credentialId, actor, versionIds) {
       const reason = 'the credential is being revoked';
       for (const row of allRows<RotationRow>(app.rows, 'rotation')) {
@@ -191,6 +200,7 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
     inventoryAt = clock.monotonic();
     for (const taken of await inventory.run(null, 'system:inventory')) {
       if (taken.problem !== null || taken.orphansDeleted + taken.heldBack > 0) report('inventory.taken', { ...taken });
+      if (taken.resurrected > 0) report('inventory.resurrected', { ...taken, severity: 'critical' });
     }
   }
 

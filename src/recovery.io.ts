@@ -3,8 +3,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type App, armCurrent } from './app.io.ts';
+import type { Holder } from './credentials/asking.ts';
 import type { CredentialRow, VersionRow } from './credentials/credential.ts';
-import type { Probeable } from './credentials/prober.ts';
 import {
   adoptable,
   type Candidate,
@@ -14,12 +14,14 @@ import {
   recoveryWaitMs,
 } from './credentials/recovery.ts';
 import type { Engines, Report } from './engines.io.ts';
+import { setAsideCheckpoints } from './ledger/superseded.io.ts';
 import { type ControlEvent, nextImage, type RowImage } from './model/change.ts';
 import { allRows, findRow, getRow } from './model/desk.ts';
 import { Failure } from './model/failure.ts';
 import type { JsonObject } from './model/json.ts';
 import type { SettingRow } from './model/setting.ts';
 import type { RevocationRow } from './revocation/revocation.ts';
+import { evolve } from './rotation/overlap.ts';
 import type { RotationRow } from './rotation/rotation.ts';
 import { openSecondCopy } from './vault/second-copy.io.ts';
 
@@ -55,6 +57,33 @@ interface RecoveryState {
 function recoverySetting(app: App): { row: SettingRow; value: RecoveryState } | null {
   const row = allRows<SettingRow>(app.rows, 'setting').find((one) => one.name === 'recovery');
   return row === undefined ? null : { row, value: row.value as unknown as RecoveryState };
+}
+
+/**
+ * At the first start on a restored database, before anything is signed: puts aside the checkpoints beyond the backup that a killed restore
+ * left in place, since the new history grows past their sizes. What a restore does itself, done again, is nothing; a crash repeats it.
+ */
+export async function finishRestore(app: App): Promise<void> {
+  if (pendingRecovery(app.rows) === null) return;
+  const last = await app.database.read
+    .selectFrom('control_entries')
+    .select('entry')
+    .where('idx', '=', app.database.startSizes.control - 1)
+    .executeTakeFirst();
+  const opened = JSON.parse(last?.entry ?? '{}') as Partial<EpochOpened>;
+  // Anything later: a start before this one has finished it, and what is published since belongs here.
+  if (opened.type !== 'ledger.epoch-opened' || opened.detail === undefined) return;
+  const { control, use } = opened.detail.backup;
+  const ledger = path.join(app.config.dataDirectory, 'ledger');
+  const sizes = { control: control.size, use: use.size };
+  const checkpointsSetAside = setAsideCheckpoints(ledger, { sizes, epoch: app.database.epoch });
+  await write(app, 'recovery.begun', [], { checkpointsSetAside });
+}
+
+/** What is read of the first entry of an epoch (database/restore.io.ts). */
+interface EpochOpened {
+  readonly type: string;
+  readonly detail: { readonly backup: Readonly<Record<'control' | 'use', { readonly size: number }>> };
 }
 
 /**
@@ -188,7 +217,7 @@ async function choose(app: App, engines: Engines, credential: CredentialRow): Pr
   return chosen;
 }
 
-function controlFor(app: App, credential: CredentialRow): Probeable | null {
+function controlFor(app: App, credential: CredentialRow): Holder | null {
   const issuer = findRow<CredentialRow>(app.rows, 'credential', credential.issuerId ?? '');
   const version = allRows<VersionRow>(app.rows, 'version').find(
     (one) => one.credentialId === issuer?.id && one.state === 'current',
@@ -225,8 +254,10 @@ async function makeCurrent(
 
 /** A row of before the restore may describe keys that died since: what it left behind is the inventory's. */
 async function endRotations(app: App): Promise<void> {
+  const superseded = { on: 'superseded', reason: 'superseded by a restored backup' } as const;
   for (const row of allRows<RotationRow>(app.rows, 'rotation')) {
-    const state = { ...row.state, end: 'aborted' as const, reason: 'superseded by a restored backup' };
+    const now = { boot: app.database.fence, mono: app.clock.monotonic() };
+    const state = evolve(row.state, superseded, now, row.policy);
     const ended = nextImage<RotationRow>(row, { state, endedAt: app.clock.now() });
     await write(app, 'recovery.rotation-ended', [{ noun: 'rotation', row: ended }], {});
   }

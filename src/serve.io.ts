@@ -12,7 +12,7 @@ import { Failure } from './model/failure.ts';
 import { revealSecretText, type Secret } from './model/secret.ts';
 import { resolveRedirect } from './net/redirect.ts';
 import type { Provider } from './providers/provider.ts';
-import { recoverAfterRestore } from './recovery.io.ts';
+import { finishRestore, recoverAfterRestore } from './recovery.io.ts';
 import { unseal } from './unseal.io.ts';
 import type { KekSource } from './vault/kek.io.ts';
 
@@ -121,6 +121,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   );
   const closers: (() => Promise<void>)[] = [];
   try {
+    await finishRestore(app);
     if (options.kek !== null) await unseal(app, options.kek);
     const engines = await createEngines(app, report);
     const started = { ...engines, start: () => startEngines(app, engines, report) };

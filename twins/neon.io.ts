@@ -15,7 +15,7 @@ import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import type { Json } from '../src/model/json.ts';
 import { revealSecretText } from '../src/model/secret.ts';
-import { type Fault, isFaultName } from './neon.faults.ts';
+import { type Fault, isFaultName } from './faults.ts';
 import type { KeyKind } from './neon.keys.ts';
 import { createNeonTwin, type Latency, type NeonTwinControl, type TwinReply } from './neon.ts';
 

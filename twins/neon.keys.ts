@@ -1,5 +1,5 @@
 // The API keys of the Neon twin: how they are made, recognised, used and ended, and what a test may know about each. Who may do what
-// with a key is neon.access.ts; what goes wrong is neon.faults.ts.
+// with a key is neon.access.ts; what goes wrong is faults.ts.
 import type { Json } from '../src/model/json.ts';
 import { ALPHANUMERIC, type Prng } from './prng.ts';
 

@@ -1,7 +1,7 @@
 // How the Neon twin finds the route of a request line: a tree of segments in which a literal beats a parameter. It knows no routes.
 import type { Json } from '../src/model/json.ts';
+import type { FaultBox } from './faults.ts';
 import type { Access, Refusal } from './neon.access.ts';
-import type { FaultBox } from './neon.faults.ts';
 import type { KeyRing, TwinKey } from './neon.keys.ts';
 import type { Maker } from './neon.world.ts';
 

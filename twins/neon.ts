@@ -4,8 +4,8 @@
 // live service.
 import type { Json } from '../src/model/json.ts';
 import { Secret } from '../src/model/secret.ts';
+import { type Fault, type FaultName, faultBox, type RequestClass } from './faults.ts';
 import { DOES_NOT_PASS, isRefusal, notFound, type Refusal, refusalJson, refuse } from './neon.access.ts';
-import { type Fault, type FaultName, faultBox, type RequestClass } from './neon.faults.ts';
 import {
   isAlive,
   type KeyKind,

@@ -206,6 +206,12 @@ function time(at: number): string {
 }
 
 if (import.meta.main) {
+  // Whoever reads may have heard enough (`| head`). The exit code is the verdict all the same.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: Error & { code?: string }) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
   process.exitCode = runVerify(process.argv.slice(2), {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),

@@ -1,6 +1,6 @@
 // The command: what it prints, its exit codes, both logs of an export together, and that it stands alone.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -217,5 +217,24 @@ test('the verifier shares no code with anything: it imports its own files and No
       const isPure = isTest || file.endsWith('.io.ts') || !specifier!.endsWith('.io.ts');
       assert.ok((isOwn && isPure) || isNode || (isTest && specifier === 'fast-check'), `${file} imports ${specifier}`);
     }
+  }
+});
+
+test('a reader that goes away early is no error: nothing is printed about it, and the exit code is the verdict', async (t) => {
+  const genuine = makeExport(t);
+  const forged = makeExport(t, plainControlEntries(300).with(7, jsonEntry({ forged: true })));
+  for (const [made, verdict] of [
+    [genuine, 0],
+    [forged, 1],
+  ] as const) {
+    const main = path.resolve(import.meta.dirname, 'main.io.ts');
+    const child = spawn(process.execPath, [main, ...made.args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    assert.deepEqual([code, said], [verdict, '']);
   }
 });

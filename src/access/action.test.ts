@@ -353,3 +353,35 @@ test('a query of other characters, broken escapes, or a wanted value that may no
     'U+0000 may not be stored, so it could not be recorded',
   );
 });
+
+test('a last parameter may take all that is left, and whatever is more exact comes before it', () => {
+  const everything = compileCatalogue([
+    action('GET', '/v1/{rest*}'),
+    action('GET', '/v1/keys'),
+    action('GET', '/v1/keys/{id}'),
+    action('POST', '/{rest*}'),
+    action('POST', '/v1/keys', { mints: true }),
+  ]);
+  const named = (method: string, path: string) => matchAction(everything, method, path)?.action.path ?? null;
+  assert.equal(named('GET', '/v1/keys'), '/v1/keys');
+  assert.equal(named('GET', '/v1/keys/7'), '/v1/keys/{id}');
+  assert.deepEqual(matchAction(everything, 'GET', '/v1/zones/7/uses')?.parameters, { rest: 'zones/7/uses' });
+  assert.equal(named('GET', '/v1/a'), '/v1/{rest*}');
+  assert.equal(named('GET', '/v2/a'), null);
+  assert.equal(named('POST', '/v1/other'), '/{rest*}');
+  assert.equal(named('GET', '/v1/a%2fb'), null, 'an encoded slash needs its own word here too');
+});
+
+test('no parameter that takes all that is left leads to what a provider might take for a path that mints', () => {
+  const everything = compileCatalogue([
+    action('POST', '/{rest*}'),
+    action('GET', '/{rest*}'),
+    action('POST', '/v1/orgs/{org}/keys', { mints: true }),
+  ]);
+  assert.equal(matchAction(everything, 'POST', '/v1/orgs/a/keys')?.action.mints, true);
+  for (const path of ['/v1/orgs/a/keys/', '/V1/orgs/a/KEYS', '/v1/orgs/a/keys.json', '/v1/orgs/a/keys/1']) {
+    assert.equal(matchAction(everything, 'POST', path), null, path);
+    assert.equal(matchAction(everything, 'GET', path), null, path);
+  }
+  assert.notEqual(matchAction(everything, 'POST', '/v1/orgs/a/keyset'), null);
+});

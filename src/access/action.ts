@@ -22,6 +22,8 @@ interface Branch {
   readonly literals: Map<string, Branch>;
   parameter: Branch | null;
   readonly leaves: Map<string, Leaf>;
+  /** Actions whose last parameter takes all segments that are left: `{rest*}`. */
+  readonly rests: Map<string, Leaf>;
 }
 
 interface Leaf {
@@ -33,10 +35,12 @@ interface Leaf {
 export interface Catalogue {
   readonly root: Branch;
   readonly methods: ReadonlySet<string>;
+  /** Paths that mint, and whatever a provider might take for one of them: no `{rest*}` leads there. */
+  readonly minting: readonly RegExp[];
 }
 
 function emptyBranch(): Branch {
-  return { literals: new Map(), parameter: null, leaves: new Map() };
+  return { literals: new Map(), parameter: null, leaves: new Map(), rests: new Map() };
 }
 
 /** Compiles a catalogue. Throws where two actions would match the same requests: that is a programmer's error. */
@@ -47,7 +51,10 @@ export function compileCatalogue(actions: readonly Action[]): Catalogue {
     methods.add(action.method);
     let branch = root;
     const names: string[] = [];
-    for (const segment of action.path.split('/').slice(1)) {
+    const segments = action.path.split('/').slice(1);
+    const rest = /^\{(\w+)\*\}$/.exec(segments[segments.length - 1]!);
+    if (rest !== null) segments.pop();
+    for (const segment of segments) {
       const parameter = /^\{(\w+)\}$/.exec(segment);
       if (parameter === null) {
         let next = branch.literals.get(segment);
@@ -62,10 +69,18 @@ export function compileCatalogue(actions: readonly Action[]): Catalogue {
       branch.parameter ??= emptyBranch();
       branch = branch.parameter;
     }
-    if (branch.leaves.has(action.method)) throw new Error(`two actions for ${action.method} ${action.path}`);
-    branch.leaves.set(action.method, { action, names });
+    const leaves = rest === null ? branch.leaves : branch.rests;
+    if (leaves.has(action.method)) throw new Error(`two actions for ${action.method} ${action.path}`);
+    leaves.set(action.method, { action, names: rest === null ? names : [...names, rest[1]!] });
   }
-  return { root, methods };
+  const minting = actions.filter((action) => action.mints === true).map((action) => lookalikesOf(action.path));
+  return { root, methods, minting };
+}
+
+/** A path in another case, with a slash or an extension behind it, or below it. */
+function lookalikesOf(path: string): RegExp {
+  const segments = path.split('/').map((segment) => (segment.startsWith('{') ? '[^/]+' : RegExp.escape(segment)));
+  return new RegExp(`^${segments.join('/')}(?:[/.].*)?$`, 'i');
 }
 
 export interface Match {
@@ -80,6 +95,7 @@ export function matchAction(catalogue: Catalogue, method: string, path: string):
   const values: string[] = [];
   const leaf = walk(catalogue.root, segments, 1, method, values);
   if (leaf === null) return null;
+  if (leaf.action.path.endsWith('*}') && catalogue.minting.some((one) => one.test(path))) return null;
   const parameters: Record<string, string> = {};
   for (let i = 0; i < leaf.names.length; i++) {
     const value = values[i]!;
@@ -101,11 +117,31 @@ function walk(branch: Branch, segments: readonly string[], at: number, method: s
     const found = walk(literal, segments, at + 1, method, values);
     if (found !== null) return found;
   }
-  if (branch.parameter === null || segment === '') return null;
-  values.push(segment);
-  const found = walk(branch.parameter, segments, at + 1, method, values);
-  if (found === null) values.pop();
-  return found;
+  if (branch.parameter !== null && segment !== '') {
+    values.push(segment);
+    const found = walk(branch.parameter, segments, at + 1, method, values);
+    if (found !== null) return found;
+    values.pop();
+  }
+  return restOf(branch, segments, at, method, values);
+}
+
+/** The action that takes whatever is left, where nothing more exact was found. */
+function restOf(
+  branch: Branch,
+  segments: readonly string[],
+  at: number,
+  method: string,
+  values: string[],
+): Leaf | null {
+  const leaf = branch.rests.get(method);
+  if (leaf === undefined) return null;
+  const rest = segments.slice(at).join('/');
+  if (/%2f/i.test(rest) && leaf.action.slashes?.includes(leaf.names[leaf.names.length - 1]!) !== true) return null;
+  values.push(rest);
+  if (mayHoldSlashes(leaf, values)) return leaf;
+  values.pop();
+  return null;
 }
 
 /** Whether every encoded slash stands in a parameter for which this very action declares it. */

@@ -3,14 +3,18 @@ import { z } from 'zod';
 import { allRows, findRow } from '../model/desk.ts';
 import { Failure } from '../model/failure.ts';
 import {
+  cutPage,
   idParams,
   idSchema,
   invalidField,
+  LIMIT_MAX,
   NO_BODY,
   PAGE_MEMBERS,
+  type Page,
   pageAnswer,
   pageOf,
   pageOfSchema,
+  queryFlag,
   type Records,
   type Route,
   route,
@@ -42,6 +46,27 @@ const suggestionSchema = z.object({
   wouldDeny: z.int().meta({ description: 'Uses on record that the proposal would have denied, replayed' }),
 });
 
+/** Stretches of the table that one page looks at. */
+const LOOKS_MAX = 20;
+
+/** A page of all grants that there ever were. Where the bound is reached it may hold fewer items than asked for, and still have a next. */
+async function pageOfRecords(
+  records: Records,
+  query: { readonly limit: number; readonly cursor: string | null; readonly credential?: string | undefined },
+  keep: (row: GrantRow) => boolean,
+): Promise<Page<GrantRow>> {
+  const filter = { parent: query.credential ?? null, live: null };
+  const found: GrantRow[] = [];
+  let { cursor } = query;
+  for (let look = 0; look < LOOKS_MAX; look++) {
+    const page = await records.page<GrantRow>('grant', filter, { limit: LIMIT_MAX, cursor, order: 'asc' });
+    found.push(...page.items.filter(keep));
+    if (found.length > query.limit || page.next === null) return cutPage(found, query.limit);
+    cursor = page.next;
+  }
+  return { items: found, next: cursor };
+}
+
 export function grantRoutes(room: GrantRoom): Route[] {
   const tag = 'grants';
   const { inTurn } = room;
@@ -50,24 +75,22 @@ export function grantRoutes(room: GrantRoom): Route[] {
       method: 'GET',
       path: '/v1/grants',
       permission: 'grant:read',
-      summary: 'Grants that were not revoked, oldest first',
+      summary: 'Grants that were not revoked, oldest first; with revoked=true all of them',
       tag,
       query: z.strictObject({
         ...PAGE_MEMBERS,
         principal: idSchema('principal').optional(),
         credential: idSchema('credential').optional(),
+        revoked: queryFlag(false).meta({ description: 'true: those that were revoked too' }),
       }),
       answers: { 200: { about: 'A page of grants', schema: pageOfSchema(grantSchema) } },
-      handler({ desk }, { query }) {
+      async handler({ desk }, { query }) {
+        const keep = (row: GrantRow) =>
+          (query.principal === undefined || row.principalId === query.principal) &&
+          (query.credential === undefined || row.credentialId === query.credential);
+        if (query.revoked) return pageAnswer(await pageOfRecords(room.records, query, keep), rowView);
         const rows = allRows<GrantRow>(desk.rows, 'grant');
-        const page = pageOf(
-          rows,
-          { ...query, order: 'asc' },
-          (row) =>
-            (query.principal === undefined || row.principalId === query.principal) &&
-            (query.credential === undefined || row.credentialId === query.credential),
-        );
-        return pageAnswer(page, rowView);
+        return pageAnswer(pageOf(rows, { ...query, order: 'asc' }, keep), rowView);
       },
     }),
     route({

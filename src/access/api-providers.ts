@@ -1,5 +1,6 @@
 // The route that shows what this program knows of providers: kinds with what they need, and the actions that grants may name.
 import { z } from 'zod';
+import { sharedSettings } from '../credentials/issuing.ts';
 import { type Route, route } from '../model/route.ts';
 import type { Provider } from '../providers/provider.ts';
 import { parametersOf } from './manage-grants.ts';
@@ -25,6 +26,9 @@ const providerSchema = z.object({
   name: z.string(),
   title: z.string(),
   origin: z.string(),
+  prefix: z.string().meta({
+    description: 'What all paths of its API begin with, for the base URL of a client; empty where they share nothing',
+  }),
   console: z.string(),
   kinds: z.array(kindSchema),
   actions: z.array(actionSchema),
@@ -51,12 +55,13 @@ function providerView({ name, title, origin, console: page, kinds, actions }: Pr
     name,
     title,
     origin,
+    prefix: sharedPrefix(actions.map((action) => action.path)),
     console: page,
     kinds: kinds.map((kind) => ({
       name: kind.name,
       title: kind.title,
       parts: kind.parts,
-      settings: kind.settings,
+      settings: { ...sharedSettings(kind), ...kind.settings },
       rotation: kind.rotation,
       activeMax: kind.activeMax,
       issuers: kind.issuers,
@@ -68,4 +73,14 @@ function providerView({ name, title, origin, console: page, kinds, actions }: Pr
       parameters: parametersOf(action),
     })),
   };
+}
+
+/** The whole segments that all paths begin with, up to the first parameter: `/api/v2`. A path's last segment is never one of them. */
+export function sharedPrefix(paths: readonly string[]): string {
+  const [first = [], ...others] = paths.map((path) => path.split('/').slice(1, -1));
+  const end = first.findIndex(
+    (segment, i) => segment.startsWith('{') || others.some((segments) => segments[i] !== segment),
+  );
+  const shared = end < 0 ? first : first.slice(0, end);
+  return shared.map((segment) => `/${segment}`).join('');
 }

@@ -13,7 +13,7 @@ const ACTION: Action = { name: 'thing.get', method: 'GET', path: '/v1/things/{id
 
 function answered(raw: readonly string[], given: { status?: number; action?: Partial<Action>; mount?: string } = {}) {
   return answerHead(given.status ?? 200, raw, {
-    injection: compileInjection([{ in: 'query', name: 'api_key' }], new Secret(KEY)),
+    injection: compileInjection([{ in: 'query', name: 'api_key' }], { key: new Secret(KEY) }),
     action: { ...ACTION, ...given.action },
     mount: given.mount ?? '/example/prod',
     origin: ORIGIN,

@@ -1,5 +1,6 @@
-// Bodies that must be read whole before they are sent on, bounded: a JSON body whose credential places are edited, a URL-encoded form that
-// could ask for another method. Everything else streams (exchange.io.ts).
+// The content of requests: whether there is any, whether it waits to be asked for (RFC 9110 section 10.1.1), and the bodies that must be
+// read whole before they are sent on, bounded: a JSON body whose credential places are edited, a URL-encoded form that could ask for
+// another method. Everything else streams (exchange.io.ts).
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { hasOverrideParameter } from './form.ts';
@@ -7,18 +8,55 @@ import { hasForbiddenTrailer } from './head.ts';
 import type { Injection } from './inject.ts';
 import { splice } from './splice.ts';
 
+export interface RefusedBody {
+  readonly is: 'refused';
+  readonly status: number;
+  readonly reason: string;
+}
+
 export type Prepared =
   | { readonly is: 'body'; readonly bytes: Buffer }
-  | { readonly is: 'refused'; readonly status: number; readonly reason: string }
+  | RefusedBody
   /** The caller went away. */
   | { readonly is: 'gone' };
 
-function refused(status: number, reason: string): Prepared {
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+}
+
+/** Whether the caller waits for `100 Continue`. Any other expectation has been refused before, and HTTP/1.0 knows none. */
+export function expectsContinue(request: IncomingMessage): boolean {
+  return request.headers.expect !== undefined && request.httpVersion === '1.1';
+}
+
+/** Header lines to send, for content of this many bytes. */
+export function withLength(headers: readonly string[], bytes: number): string[] {
+  const lines: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== 'content-length') lines.push(headers[i]!, headers[i + 1]!);
+  }
+  lines.push('content-length', String(bytes));
+  return lines;
+}
+
+function refused(status: number, reason: string): RefusedBody {
   return { is: 'refused', status, reason };
 }
 
+/**
+ * What is wrong with a body before any of it is read, so that a caller who asks first need not send it; null: it may come. Must be asked
+ * before the readers below: they do not ask again. `isEdited`: whether it is for `editedJson`.
+ */
+export function refusedUnread(request: IncomingMessage, isEdited: boolean, bytesMax: number): RefusedBody | null {
+  const { headers } = request;
+  if (isEdited && !/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(headers['content-type'] ?? '')) {
+    return refused(415, 'body-type');
+  }
+  if (headers['content-encoding'] !== undefined) return refused(415, 'body-encoding');
+  return Number(headers['content-length'] ?? 0) > bytesMax ? refused(413, 'body-too-large') : null;
+}
+
 async function readWhole(request: IncomingMessage, bytesMax: number): Promise<Prepared> {
-  if (request.headers['content-encoding'] !== undefined) return refused(415, 'body-encoding');
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -35,22 +73,20 @@ async function readWhole(request: IncomingMessage, bytesMax: number): Promise<Pr
     : { is: 'body', bytes: Buffer.concat(chunks) };
 }
 
-/** A JSON body with the key in its place and the other credential places emptied. */
+/** A JSON body with the keys in their places and the other credential places emptied. */
 export async function editedJson(request: IncomingMessage, injection: Injection, bytesMax: number): Promise<Prepared> {
-  if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? '')) {
-    return refused(415, 'body-type');
-  }
   const whole = await readWhole(request, bytesMax);
   if (whole.is !== 'body') return whole;
   // Decoding would replace what is not UTF-8 (RFC 8259 section 8.1): another request would be sent than the one that came.
   if (!isUtf8(whole.bytes)) return refused(400, 'body-not-json');
-  const { body, bodyPointers } = injection;
+  const { bodies, bodyPointers } = injection;
   let text = whole.bytes.toString('utf8');
   for (const pointer of bodyPointers) {
-    const spliced = splice(text, pointer, body !== null && body.pointer === pointer ? body.json : '""');
+    const json = bodies.get(pointer);
+    const spliced = splice(text, pointer, json ?? '""');
     if (spliced.is !== 'spliced') return refused(400, spliced.is);
     // A pointer that is only emptied is not added where it was not there.
-    if (spliced.before !== null || body?.pointer === pointer) text = spliced.text;
+    if (spliced.before !== null || json !== undefined) text = spliced.text;
   }
   return { is: 'body', bytes: Buffer.from(text) };
 }

@@ -1,10 +1,14 @@
 // The port as raw callers see it: real broker, real sockets, an upstream that records bytes. Requests say `Connection: close` where
 // nothing else ends the connection, so that no test waits for a time to pass.
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import { type OpenBroker, openBroker } from '../../tools/foreign/open-broker.ts';
 import { isWhole, OK, openRaw, type RawUpstream, startUpstream, statusesOf, talk } from '../../tools/foreign/raw.ts';
+import { createConnections, LOOKS } from './connection.io.ts';
+import { eventually } from './test-support.io.ts';
 
 let answer: (received: string) => string | null | Promise<string | null>;
 let upstream: RawUpstream;
@@ -29,15 +33,6 @@ after(async () => {
 const codeOf = (received: string) => /"code":"([a-z0-9-]+)"/.exec(received)?.[1];
 const GET = 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n';
 const CHUNKED = 'POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
-
-/** Waits for something that must come about; the deadline is for a test that fails. */
-async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 500; i++) {
-    if (await isSo()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.fail('did not come about');
-}
 
 test('an upgrade behind an open request is answered after it', async () => {
   const received = await talk(
@@ -216,6 +211,18 @@ test('malformed chunks that come late break the request off', async () => {
   await eventually(() => broker.live.openUses === 0);
 });
 
+test('an answer to HEAD has no content, whatever broke its request off', async () => {
+  for (const late of ['nonsense\r\n', '0\r\nHost: evil.example\r\n\r\n']) {
+    const caller = openRaw(broker.port);
+    caller.write(`${CHUNKED.replace('POST', 'HEAD')}5\r\nhello\r\n`);
+    await upstream.seen('hello');
+    caller.write(late);
+    const received = await caller.closed;
+    assert.deepEqual([statusesOf(received), codeOf(received)], [[400], undefined], received);
+    upstream.received.length = 0;
+  }
+});
+
 test('an answer that has begun is broken off, not continued by another one', async () => {
   answer = (received) => (received.includes('more') ? null : 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart');
   const caller = openRaw(broker.port);
@@ -243,4 +250,45 @@ test('a JSON body that is not UTF-8 is refused, not altered', async () => {
   assert.equal(codeOf(received), 'body-not-json');
   assert.deepEqual(upstream.received, []);
   await edited.close();
+});
+
+test('only a caller that takes nothing at so many looks in a row is cut: neither one with nothing to take, nor a slow one', () => {
+  let cuts = 0;
+  // A socket of the runtime as far as its counters go: when a kernel takes bytes is nothing that a test can say.
+  const socket = Object.assign(new EventEmitter(), { bytesWritten: 0, writableLength: 0, destroy: () => void cuts++ });
+  const connections = createConnections({ newcomersMax: 1, isProxy: () => false, stranger: () => {} });
+  const request = { socket: socket as unknown as Socket } as IncomingMessage;
+  connections.take(request, {} as ServerResponse, () => {});
+  const look = (times: number) => {
+    for (let i = 0; i < times; i++) connections.look();
+  };
+  look(20);
+  Object.assign(socket, { bytesWritten: 900, writableLength: 300 });
+  look(1 + LOOKS - 1);
+  // It took a hundred, and as much came in behind: the amount that waits is the same.
+  socket.bytesWritten += 100;
+  look(1 + LOOKS - 1);
+  // More came in, nothing was taken.
+  Object.assign(socket, { bytesWritten: socket.bytesWritten + 50, writableLength: 350 });
+  assert.equal(cuts, 0);
+  look(1);
+  assert.equal(cuts, 1);
+  socket.emit('close');
+  look(20);
+  assert.equal(cuts, 1, 'who is gone is not looked at');
+});
+
+test('connections close in any order, and those that stay are still looked at', () => {
+  const connections = createConnections({ newcomersMax: 1, isProxy: () => false, stranger: () => {} });
+  const cut = new Set<number>();
+  const sockets = Array.from({ length: 6 }, (_, id) =>
+    Object.assign(new EventEmitter(), { bytesWritten: 9, writableLength: 9, destroy: () => void cut.add(id) }),
+  );
+  for (const socket of sockets) {
+    const request = { socket: socket as unknown as Socket } as IncomingMessage;
+    connections.take(request, {} as ServerResponse, () => {});
+  }
+  for (const id of [1, 5, 0]) sockets[id]!.emit('close');
+  for (let i = 0; i <= LOOKS; i++) connections.look();
+  assert.deepEqual([...cut].sort(), [2, 3, 4]);
 });

@@ -76,7 +76,7 @@ test('an answer without content has no length', async () => {
 });
 
 test('the place of what was created leads back through the broker', () => {
-  const injection = compileInjection([], new Secret('canary'));
+  const injection = compileInjection([], { key: new Secret('canary') });
   const action = { name: 'a.create', method: 'POST', path: '/a', effect: 'write' } as const;
   const redirect = () => ({ is: 'same', path: '/a/1' }) as const;
   const raw = ['Location', 'https://api.example/a/1'];

@@ -1,3 +1,5 @@
+// Request heads: what two HTTP implementations could read differently is refused, what a person may send passes, and no target is taken
+// for another. Tables of both kinds, and properties over all of them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

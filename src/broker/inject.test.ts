@@ -12,7 +12,7 @@ const KEY = 'canary-key-1';
 const HEADER: Place = { in: 'header', name: 'X-Api-Key', scheme: null };
 
 function compiled(places: readonly Place[], key = KEY): Injection {
-  return compileInjection(places, new Secret(key));
+  return compileInjection(places, { key: new Secret(key) });
 }
 function scrubbed(injection: Injection): string[] {
   return injection.scrub.map((form) => Buffer.from(form).toString());
@@ -26,7 +26,7 @@ test('a header: with its scheme or bare', () => {
   assert.deepEqual(bare.headerLines, ['X-Api-Key', KEY]);
   assert.deepEqual([...bare.headers], ['authorization', 'x-api-key']);
   for (const one of [bearer, bare]) {
-    assert.deepEqual([one.query, one.body, one.queries, one.bodyPointers], [null, null, [], []]);
+    assert.deepEqual([one.query, one.bodies.size, one.queries, one.bodyPointers], [null, 0, [], []]);
     assert.deepEqual(scrubbed(one), [KEY]);
   }
 });
@@ -47,7 +47,7 @@ test('query: escaped for its place, and the escaped form is scrubbed too', () =>
 
 test('body: escaped for JSON', () => {
   const injection = compiled([{ in: 'body', pointer: '/secret' }], 'canary"\\');
-  assert.deepEqual(injection.body, { pointer: '/secret', json: '"canary\\"\\\\"' });
+  assert.deepEqual([...injection.bodies], [['/secret', '"canary\\"\\\\"']]);
   assert.deepEqual(injection.headerLines, []);
 });
 
@@ -60,13 +60,32 @@ test('the first place is written, all are emptied', () => {
     { in: 'body', pointer: '/access_token' },
   ];
   const injection = compiled(places);
-  assert.deepEqual([injection.body?.pointer, injection.query, injection.headerLines], ['/secret', null, []]);
+  assert.deepEqual([[...injection.bodies.keys()][0], injection.query, injection.headerLines], ['/secret', null, []]);
   assert.deepEqual([...injection.headers], ['authorization', 'x-api-key']);
   assert.deepEqual([injection.queries, injection.bodyPointers], [['api_key'], ['/secret', '/access_token']]);
   for (const name of ['authorization', 'x-api-key', 'cookie', 'connection', 'host', 'x-forwarded-for', 'range']) {
     assert(injection.dropped.has(name), name);
   }
   assert(!injection.dropped.has('content-type'));
+});
+
+test('each part is written into the first of its own places; a public part may come back', () => {
+  const parts = { clientId: new Secret('client-canary'), secret: new Secret('secret-canary') };
+  const places: Place[] = [
+    { part: 'clientId', in: 'header', name: 'PLAID-CLIENT-ID', scheme: null },
+    { part: 'secret', in: 'header', name: 'PLAID-SECRET', scheme: null },
+    { part: 'clientId', in: 'body', pointer: '/client_id' },
+    { part: 'secret', in: 'body', pointer: '/secret' },
+  ];
+  const injection = compileInjection(places, parts, ['clientId']);
+  assert.deepEqual(injection.headerLines, ['PLAID-CLIENT-ID', 'client-canary', 'PLAID-SECRET', 'secret-canary']);
+  assert.deepEqual([injection.bodies.size, injection.bodyPointers], [0, ['/client_id', '/secret']]);
+  assert.deepEqual(scrubbed(injection), ['secret-canary']);
+  assert.throws(() => compileInjection(places, { secret: new Secret('secret-canary') }), /lacks a part/);
+  const basic = compileInjection([{ part: 'secret', in: 'basic', user: '{clientId}' }], parts, ['clientId']);
+  assert.equal(basic.headerLines[1], `Basic ${Buffer.from('client-canary:secret-canary').toString('base64')}`);
+  const whole = compileInjection([{ in: 'basic', user: null }], { key: new Secret('admin:canary') });
+  assert.equal(whole.headerLines[1], `Basic ${Buffer.from('admin:canary').toString('base64')}`);
 });
 
 test('every form in which JSON may answer the key is scrubbed', () => {

@@ -1,9 +1,10 @@
-// Where a caller's token may stand in a request, and what takes its place: the key of the version, written the way its kind wants it.
+// Where a caller's token may stand in a request, and what takes its place: the parts of the version, written the way its kind wants them.
 // Rendered once, when a version becomes usable: deciding must not decrypt or encode anything.
-import { revealSecretText, type Secret } from '../model/secret.ts';
-import type { Place } from '../providers/provider.ts';
+import { Failure } from '../model/failure.ts';
+import { revealSecretText } from '../model/secret.ts';
+import type { Parts, Place } from '../providers/provider.ts';
 
-/** What is written into a request, and what is emptied first. Holds the key: lives in memory only, next to the version. */
+/** What is written into a request, and what is emptied first. Holds the keys: lives in memory only, next to the version. */
 export interface Injection {
   /** Header names (lower case) in which the caller's token may stand; all of them are emptied in every request. */
   readonly headers: ReadonlySet<string>;
@@ -13,10 +14,11 @@ export interface Injection {
   readonly queries: readonly string[];
   /** Header lines to add, name and value in turn. */
   readonly headerLines: readonly string[];
-  /** Query parameter to add, already encoded, or null. */
+  /** Query parameters to add, already encoded, or null. */
   readonly query: string | null;
-  /** JSON pointers whose value is replaced; the first one must be there or is added. */
-  readonly body: { readonly pointer: string; readonly json: string } | null;
+  /** JSON text by the pointer where it is written. */
+  readonly bodies: ReadonlyMap<string, string>;
+  /** All pointers where the caller's token or another key may stand; what nothing is written to is emptied. */
   readonly bodyPointers: readonly string[];
   /** Exact bytes that must not come back in an answer: the key, and the forms of it that JSON and its place may give it. */
   readonly scrub: readonly Uint8Array[];
@@ -56,40 +58,80 @@ function headerOf(place: Place): string | null {
   return place.in === 'basic' ? 'authorization' : null;
 }
 
-/** Prepares a key for its places: the first is where it is written, all are emptied. */
-export function compileInjection(places: readonly Place[], key: Secret): Injection {
-  const text = revealSecretText(key);
-  const first = places[0];
+/** The forms in which a part must not come back: as it is, and in JSON with and without escaped slashes. */
+function formsOf(text: string): string[] {
+  const escaped = JSON.stringify(text).slice(1, -1);
+  return [text, escaped, escaped.replaceAll('/', '\\/')];
+}
+
+const PART_IN_USER = /^\{([A-Za-z][A-Za-z0-9_]*)\}$/;
+
+/**
+ * Prepares the parts of a key for their places: each is written into the first of its own, all are emptied. Throws `corrupt` where a
+ * part is missing.
+ */
+export function compileInjection(
+  places: readonly Place[],
+  parts: Parts,
+  publicParts: readonly string[] = [],
+): Injection {
+  const names = Object.keys(parts);
+  const only = names.length === 1 ? names[0]! : 'key';
+  const nameOf = (place: Place) => place.part ?? (Object.hasOwn(parts, 'key') ? 'key' : only);
+  const textOf = (name: string) => {
+    const part = Object.hasOwn(parts, name) ? parts[name] : undefined;
+    if (part === undefined) throw new Failure('corrupt', 'a version lacks a part that belongs into a request');
+    return revealSecretText(part);
+  };
   // Whatever the kind says, a caller's Authorization never travels on: it may hold the caller's token.
   const headers = new Set(['authorization', ...places.map(headerOf).filter((name) => name !== null)]);
   const queries = places.filter((place) => place.in === 'query').map((place) => place.name);
   const bodyPointers = places.filter((place) => place.in === 'body').map((place) => place.pointer);
-  const json = JSON.stringify(text);
-  const escaped = json.slice(1, -1);
-  const inUrl = encodeURIComponent(text);
-  // As it is, in JSON with and without escaped slashes, and as it was sent in a query: a redirect may repeat that.
-  const forms = [text, escaped, escaped.replaceAll('/', '\\/'), ...(first?.in === 'query' ? [inUrl] : [])];
-  const scrub = [...new Set(forms)].map((form) => encoder.encode(form));
   const dropped = new Set([...headers, ...ENDS_HERE, ...ENDS_HERE.map((name) => name.replaceAll('-', '_'))]);
-  const base = { headers, dropped, queries, headerLines: [] as string[], query: null, body: null, bodyPointers, scrub };
-  switch (first?.in) {
-    case 'header':
-      return { ...base, headerLines: [first.name, first.scheme === null ? text : `${first.scheme} ${text}`] };
-    case 'basic': {
-      const encoded = encoder.encode(`${first.user}:${text}`).toBase64();
-      return {
-        ...base,
-        headerLines: ['authorization', `Basic ${encoded}`],
-        scrub: [...scrub, encoder.encode(encoded)],
-      };
+  const headerLines: string[] = [];
+  const query: string[] = [];
+  const bodies = new Map<string, string>();
+  const scrub = new Set<string>();
+  const written = new Set<string>();
+  for (const place of places) {
+    const name = nameOf(place);
+    if (written.has(name)) continue;
+    written.add(name);
+    const text = textOf(name);
+    const isSecret = !publicParts.includes(name);
+    if (isSecret) for (const form of formsOf(text)) scrub.add(form);
+    switch (place.in) {
+      case 'header':
+        headerLines.push(place.name, place.scheme === null ? text : `${place.scheme} ${text}`);
+        break;
+      case 'basic': {
+        const named = PART_IN_USER.exec(place.user ?? '');
+        const user = named === null ? place.user : textOf(named[1]!);
+        const encoded = encoder.encode(user === null ? text : `${user}:${text}`).toBase64();
+        headerLines.push('authorization', `Basic ${encoded}`);
+        scrub.add(encoded);
+        break;
+      }
+      case 'query':
+        query.push(`${encodeURIComponent(place.name)}=${encodeURIComponent(text)}`);
+        // As it was sent: a redirect may repeat that.
+        if (isSecret) scrub.add(encodeURIComponent(text));
+        break;
+      case 'body':
+        bodies.set(place.pointer, JSON.stringify(text));
+        break;
     }
-    case 'query':
-      return { ...base, query: `${encodeURIComponent(first.name)}=${inUrl}` };
-    case 'body':
-      return { ...base, body: { pointer: first.pointer, json } };
-    default:
-      return base;
   }
+  return {
+    headers,
+    dropped,
+    queries,
+    headerLines,
+    query: query.length === 0 ? null : query.join('&'),
+    bodies,
+    bodyPointers,
+    scrub: [...scrub].map((form) => encoder.encode(form)),
+  };
 }
 
 /** A token as it was found in a request. */

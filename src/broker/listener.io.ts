@@ -6,13 +6,14 @@ import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import { storableUserAgent, type UseFacts } from '../access/leaf.ts';
 import type { LiveCredential } from '../access/policy.ts';
-import { editedJson, type Prepared, plainForm } from './body.io.ts';
-import { createConnections, endRaw, endWith } from './connection.io.ts';
+import { contains, parseAddress } from '../model/address.ts';
+import { editedJson, expectsContinue, hasBody, plainForm, refusedUnread, withLength } from './body.io.ts';
+import { asksForWebSocket, createConnections, LOOKS, type Turn } from './connection.io.ts';
 import { type Body, Exchange, type ExchangeContext } from './exchange.io.ts';
 import { formKind } from './form.ts';
-import { ALLOWED_METHODS, type Head, hasForbiddenTrailer, inspectHead, isServerWide, originForm } from './head.ts';
+import { type Head, hasForbiddenTrailer, inspectHead, isServerWide, originForm } from './head.ts';
 import { type Forward, type Identity, plan, type Refusal, type Snapshot } from './plan.ts';
-import { problemAnswer } from './problem.ts';
+import { answer, answerServerWide, endRaw, endWith } from './reply.io.ts';
 
 export interface BrokerOptions extends Omit<ExchangeContext, 'ended' | 'again'> {
   /** The state to decide on, as it is now. */
@@ -31,6 +32,13 @@ export interface BrokerLimits {
   /** A JSON body that must be edited. */
   readonly editedBodyBytesMax: number;
   readonly connectionsMax: number;
+  /** Connections of one source on which no request was admitted yet. One more is closed at once. */
+  readonly newcomersMax: number;
+  /**
+   * How long a caller may take nothing of an answer that waits for it; then the connection is cut, after a quarter more at the latest. What
+   * it takes shows in steps of the system's buffers: much less than a minute would cut slow readers.
+   */
+  readonly clientSilenceMs: number;
 }
 
 export const DEFAULT_LIMITS: BrokerLimits = {
@@ -39,6 +47,8 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   requestTimeoutMs: 3_600_000,
   editedBodyBytesMax: 1_048_576,
   connectionsMax: 10_000,
+  newcomersMax: 256,
+  clientSilenceMs: 60_000,
 };
 
 export interface Broker {
@@ -60,13 +70,24 @@ export function createBroker(options: BrokerOptions): Broker {
     },
     again,
   };
-  const connections = createConnections();
+  const connections = createConnections({
+    newcomersMax: limits.newcomersMax,
+    stranger: (reason, source) => guardian.stranger(reason, source),
+    isProxy(remote) {
+      const { trustedProxies } = options.snapshot();
+      const address = trustedProxies.length === 0 ? null : parseAddress(remote);
+      return address !== null && trustedProxies.some((network) => contains(network, address));
+    },
+  });
+  const looking = setInterval(() => connections.look(), limits.clientSilenceMs / LOOKS);
+  looking.unref();
 
-  function handle(request: IncomingMessage, response: ServerResponse, upgrade: boolean): void {
+  function handle(request: IncomingMessage, response: ServerResponse, turn: Turn): void {
     const at = options.now();
     const mono = monoNow();
     const id = randomUUID();
     if (stopping) {
+      response.setHeader('connection', 'close');
       answer(response, { status: 503, reason: 'stopping', retryAfterMs: 1000 }, id);
       return;
     }
@@ -82,19 +103,18 @@ export function createBroker(options: BrokerOptions): Broker {
       return;
     }
     const facts = factsOf(made, request, { id, at, mono, asOf: snapshot.policy.asOf });
-    if (upgrade) {
-      // No action of today's catalogues allows one; the connection is answered and closed.
+    if (asksForWebSocket(request)) {
+      // No action of today's catalogues allows one.
       refuse({ ...refusalOf(made), status: 403, reason: 'upgrade-refused' }, request, response, facts);
       return;
     }
-    const needsEditing = made.injection.body !== null || made.injection.bodyPointers.length > 0;
+    if (!turn.isAdmitted) connections.admit(turn);
+    const needsEditing = made.injection.bodyPointers.length > 0;
     const { hasBody } = made.facts;
     const form = hasBody ? formKind(made.facts.contentType) : null;
-    const bytesMax = limits.editedBodyBytesMax;
-    if (needsEditing && hasBody) {
-      void beginWhole(made, facts, request, response, editedJson(request, made.injection, bytesMax));
-    } else if (form === 'urlencoded') void beginWhole(made, facts, request, response, plainForm(request, bytesMax));
-    else if (form === 'multipart') begin(made, facts, request, response, { kind: 'parts' });
+    if (hasBody && (needsEditing || form === 'urlencoded')) {
+      void beginWhole(made, facts, request, response, needsEditing);
+    } else if (form === 'multipart') begin(made, facts, request, response, { kind: 'parts' });
     else if (hasBody && request.headers['transfer-encoding'] !== undefined) {
       // By then the parser has read all that came with the head: what is malformed there never reaches the provider.
       setImmediate(() => beginChunked(made, facts, request, response));
@@ -130,7 +150,10 @@ export function createBroker(options: BrokerOptions): Broker {
     }
     inFlight++;
     const exchange = new Exchange(context, { plan: made, facts, request, response, dispatcher, body });
-    if (body.kind === 'stream' || body.kind === 'parts') watchContent(exchange, request, response);
+    if (body.kind === 'stream' || body.kind === 'parts') {
+      watchContent(exchange, request, response);
+      if (expectsContinue(request)) response.writeContinue();
+    }
     exchange.start();
   }
 
@@ -139,7 +162,7 @@ export function createBroker(options: BrokerOptions): Broker {
     const { socket } = request;
     request.once('end', () => {
       if (!hasForbiddenTrailer(request.rawTrailers)) return;
-      if (response.socket !== null && !response.headersSent) endRaw(socket, 400, 'trailer');
+      if (response.socket !== null && !response.headersSent) endRaw(socket, 400, 'trailer', request.method === 'HEAD');
       exchange.abort('trailer');
     });
     // Answered before all of it was sent: what is left of this request is not to be taken for the next one (RFC 9112 section 9.3).
@@ -154,8 +177,14 @@ export function createBroker(options: BrokerOptions): Broker {
     facts: UseFacts,
     request: IncomingMessage,
     response: ServerResponse,
-    preparing: Promise<Prepared>,
+    isEdited: boolean,
   ): Promise<void> {
+    const bytesMax = limits.editedBodyBytesMax;
+    const unread = refusedUnread(request, isEdited, bytesMax);
+    if (unread !== null) {
+      refuse({ ...refusalOf(made), status: unread.status, reason: unread.reason }, request, response, facts);
+      return;
+    }
     const { token, credential } = made.identity;
     const held = {
       versionId: made.versionId,
@@ -168,13 +197,14 @@ export function createBroker(options: BrokerOptions): Broker {
     };
     const release = options.live.open(held, options.mono(), facts.at);
     try {
-      const prepared = await preparing;
+      if (expectsContinue(request)) response.writeContinue();
+      const prepared = await (isEdited ? editedJson(request, made.injection, bytesMax) : plainForm(request, bytesMax));
       if (prepared.is === 'gone') return;
       if (prepared.is === 'refused') {
         refuse({ ...refusalOf(made), status: prepared.status, reason: prepared.reason }, request, response, facts);
         return;
       }
-      const headers = [...withoutLength(made.headers), 'content-length', String(prepared.bytes.length)];
+      const headers = withLength(made.headers, prepared.bytes.length);
       begin({ ...made, headers }, facts, request, response, { kind: 'bytes', bytes: prepared.bytes });
     } finally {
       release(options.mono(), options.now());
@@ -202,6 +232,7 @@ export function createBroker(options: BrokerOptions): Broker {
     guardian.refused(facts, refusal.reason, release);
   }
 
+  let offering: IncomingMessage | null = null;
   const serverOptions: http.ServerOptions = {
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.headersTimeoutMs,
@@ -210,13 +241,20 @@ export function createBroker(options: BrokerOptions): Broker {
     connectionsCheckingInterval: 1_000,
     // Judged with the rest of the head, and answered as everything else is.
     requireHostHeader: false,
-    // Offers of other protocols (h2c, TLS) may be ignored, RFC 9110 section 7.8: clients make them unasked.
-    shouldUpgradeCallback: (request) => request.headers.upgrade?.trim().toLowerCase() === 'websocket',
+    // Offers of other protocols may be ignored (RFC 9110 section 7.8). One that is not (asksForWebSocket) is judged as a request like any
+    // other: in its turn, with its content, on a connection that node:http still reads.
+    shouldUpgradeCallback(request) {
+      offering = request;
+      return false;
+    },
     insecureHTTPParser: false,
     noDelay: true,
   };
-  const onRequest = (request: IncomingMessage, response: ServerResponse) =>
-    connections.take(request, response, () => handle(request, response, false));
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    // Of what came with such a request and stands behind it the parser loses a part: the rest must not be taken for the next request.
+    if (request === offering) response.shouldKeepAlive = false;
+    connections.take(request, response, (turn) => handle(request, response, turn));
+  };
   const server =
     options.tls === null
       ? http.createServer(serverOptions, onRequest)
@@ -227,18 +265,17 @@ export function createBroker(options: BrokerOptions): Broker {
   // One more than the head allows, so that too many are seen and not cut off silently.
   server.maxHeadersCount = 128;
   server.maxConnections = limits.connectionsMax;
-  server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
-    socket.on('error', () => socket.destroy());
-    connections.afterAnswers(socket, () => {
-      const response = new http.ServerResponse(request);
-      response.shouldKeepAlive = false;
-      response.assignSocket(socket);
-      response.on('finish', () => socket.destroySoon());
-      handle(request, response, true);
-    });
+  // A caller that has said all it had to say is still told the answer. That it went away altogether shows when it is written to.
+  Object.assign(server, { httpAllowHalfOpen: true });
+  // Under TLS not before the handshake: who closes during that has nothing to hear.
+  server.on('secureConnection', (socket: Socket) => {
+    socket.allowHalfOpen = true;
   });
-  server.on('connect', (request: IncomingMessage, socket: Socket) => {
-    guardian.stranger('connect', request.socket.remoteAddress ?? '');
+  server.on('connection', (socket: Socket) => connections.arrive(socket));
+  // Decided first: `100 Continue` is said where the content is wanted, and a refusal stands in its place.
+  server.on('checkContinue', onRequest);
+  server.on('connect', ({ socket }: IncomingMessage) => {
+    guardian.stranger('connect', socket.remoteAddress ?? '');
     socket.on('error', () => socket.destroy());
     connections.afterAnswers(socket, () => endRaw(socket, 405, 'method'));
   });
@@ -271,6 +308,7 @@ export function createBroker(options: BrokerOptions): Broker {
         });
       }
       server.closeAllConnections();
+      clearInterval(looking);
     },
   };
 }
@@ -294,19 +332,6 @@ function headOf(request: IncomingMessage): Head {
 
 const STREAM = { kind: 'stream' } as const;
 const NONE = { kind: 'none' } as const;
-
-function hasBody(request: IncomingMessage): boolean {
-  const { headers } = request;
-  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
-}
-
-function withoutLength(headers: readonly string[]): string[] {
-  const lines: string[] = [];
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i] !== 'content-length') lines.push(headers[i]!, headers[i + 1]!);
-  }
-  return lines;
-}
 
 function refusalOf(made: Forward): Omit<Refusal, 'status' | 'reason'> {
   return { kind: 'refuse', identity: made.identity, ip: made.ip, retryAfterMs: 0 };
@@ -351,24 +376,4 @@ function factsFor(
     path: identity.path,
     query: identity.query,
   };
-}
-
-function answer(
-  response: ServerResponse,
-  refusal: { status: number; reason: string; retryAfterMs: number },
-  id: string,
-): void {
-  if (response.headersSent || response.destroyed) return;
-  const { status, headers, body } = problemAnswer(refusal.status, refusal.reason, refusal.retryAfterMs, id);
-  for (let i = 0; i < headers.length; i += 2) response.setHeader(headers[i]!, headers[i + 1]!);
-  response.statusCode = status;
-  response.end(response.req.method === 'HEAD' ? undefined : body);
-}
-
-/** Nothing is asked of a resource, so nobody has to say who they are. */
-function answerServerWide(request: IncomingMessage, response: ServerResponse): void {
-  if (hasBody(request)) response.setHeader('connection', 'close');
-  response.setHeader('allow', ALLOWED_METHODS);
-  response.statusCode = 204;
-  response.end();
 }

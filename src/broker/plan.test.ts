@@ -143,6 +143,8 @@ test('nobody without a live grant can tell a credential, an action or a suspensi
       const targets = [
         `/neon/prod${GET_PROJECT}`,
         '/neon/prod/no/such/action',
+        // Whatever is wrong with a query would tell that the path before it exists.
+        `/neon/prod${GET_PROJECT}?_method=x`,
         '/neon/none/x',
         '/none/prod/x',
         '/neon/prod@none/x',

@@ -13,7 +13,7 @@ import {
   tokenProblem,
 } from '../access/policy.ts';
 import { bareToken, isWellFormedToken, TOKEN_LENGTH } from '../access/token.ts';
-import { type Address, contains, type Network, parseAddress } from '../model/address.ts';
+import { type Address, type Network, parseAddress, sourceOf } from '../model/address.ts';
 import type { Action } from '../providers/provider.ts';
 import { type Head, type HeadFacts, inspectHead } from './head.ts';
 import { type FoundToken, findTokens, type Injection } from './inject.ts';
@@ -82,7 +82,9 @@ function split(target: string): Parsed {
 
 /** Decides what becomes of a request. Spends the rate limit of the grant that allows it: call it once for each request. */
 export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number): Plan {
-  const ip = snapshot.trustedProxies.length === 0 ? head.remote : sourceOf(head, snapshot.trustedProxies);
+  const { trustedProxies } = snapshot;
+  const ip =
+    trustedProxies.length === 0 ? head.remote : sourceOf(head.remote, forwardedFor(head.rawHeaders), trustedProxies);
   const inspected = inspectHead(head);
   if (inspected.problem !== null) return refuse(inspected.problem.status, inspected.problem.reason, ip, null);
   const { path, query } = split(head.target);
@@ -168,16 +170,15 @@ function planFor(place: Place, asked: Asked): Plan {
   const base = { token, credential, action: null, path: null, query: null, grantId: null };
   const match = credential.catalogue === null ? null : recentMatch(credential.catalogue, head.method, path);
   // Whoever holds no grant at all on this credential learns nothing about its provider's actions.
-  if (match === null) {
-    const pair = snapshot.policy.pairs.get(token.row.principalId)?.get(credential.row.id);
-    const known = pair?.grants.some((grant) => grant.row.revokedAt === null) === true;
-    return refuse(403, known ? 'no-action' : 'no-grant', ip, base);
-  }
+  if (match === null) return refuse(403, holdsAny(snapshot.policy, place, token) ? 'no-action' : 'no-grant', ip, base);
   const { action } = match;
   const wanted = action.query ?? [];
   const query = readQuery(asked.query, wanted);
   const identity: Identity = { token, credential, action, path, query: query.values, grantId: null };
-  if (query.problem !== null) return refuse(400, query.problem, ip, { ...identity, path: null });
+  if (query.problem !== null) {
+    if (!holdsAny(snapshot.policy, place, token)) return refuse(403, 'no-grant', ip, base);
+    return refuse(400, query.problem, ip, { ...identity, path: null });
+  }
   attempt.parameters = query.values === NO_VALUES ? match.parameters : { ...query.values, ...match.parameters };
   const decision = decideUse(snapshot.policy, { token, credential, action }, attempt);
   if (!decision.allowed) {
@@ -203,6 +204,12 @@ function planFor(place: Place, asked: Asked): Plan {
     mount: place.mount,
     facts,
   };
+}
+
+/** Whether the caller holds any grant on the credential that was not revoked. */
+function holdsAny(policy: Policy, { credential }: Place, token: LiveToken): boolean {
+  const pair = policy.pairs.get(token.row.principalId)?.get(credential.row.id);
+  return pair?.grants.some((grant) => grant.row.revokedAt === null) === true;
 }
 
 /** Paths longer than this are matched each time: the memory of what was matched stays small. */
@@ -263,23 +270,11 @@ function headersOf(rawHeaders: readonly string[], injection: Injection, named: R
   return lines;
 }
 
-/** The caller's address: the socket's peer, or, where that is a trusted proxy, the last address in X-Forwarded-For that is not. */
-function sourceOf(head: Head, trusted: readonly Network[]): string {
-  if (trusted.length === 0) return head.remote;
-  const isTrusted = (text: string) => {
-    const address = parseAddress(text);
-    return address !== null && trusted.some((network) => contains(network, address));
-  };
-  if (!isTrusted(head.remote)) return head.remote;
-  const claims: string[] = [];
-  for (let i = 0; i < head.rawHeaders.length; i += 2) {
-    if (head.rawHeaders[i]!.toLowerCase() !== 'x-forwarded-for') continue;
-    claims.push(...head.rawHeaders[i + 1]!.split(',').map((text) => text.trim()));
+/** What X-Forwarded-For says, its lines joined in their order; empty where there is none. */
+function forwardedFor(rawHeaders: readonly string[]): string {
+  const lines: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.toLowerCase() === 'x-forwarded-for') lines.push(rawHeaders[i + 1]!);
   }
-  for (let i = claims.length - 1; i >= 0; i--) {
-    const claim = parseAddress(claims[i]!);
-    if (claim === null) return head.remote;
-    if (!isTrusted(claim.text)) return claim.text;
-  }
-  return head.remote;
+  return lines.join(',');
 }

@@ -65,7 +65,7 @@ test('a key in all the forms that are known, planted in random bytes, in random 
       fc.array(fc.oneof(fc.nat(6), fc.string({ maxLength: 9 })), { maxLength: 12 }),
       cuts,
       (text, place, parts, at) => {
-        const patterns = compileInjection([place], new Secret(text)).scrub.map((one) =>
+        const patterns = compileInjection([place], { key: new Secret(text) }).scrub.map((one) =>
           Buffer.from(one).toString('latin1'),
         );
         const stream = parts

@@ -242,3 +242,91 @@ test('audit tail --follow shows what comes, each entry once, and only what is me
     .map((line) => (JSON.parse(line) as { index: number }).index);
   assert.deepEqual(shown, [1, 3]);
 });
+
+test('grant list shows what holds, and with --all what has ended and when', async (t) => {
+  const grant = (id: string, more: object) => ({
+    id,
+    principalId: PRINCIPAL.id,
+    credentialId: CREDENTIAL.id,
+    actions: ['branch.get'],
+    parameters: {},
+    networks: [],
+    rate: null,
+    expiresAt: null,
+    revokedAt: null,
+    ...more,
+  });
+  const held = [
+    grant('gnt_live', { expiresAt: '2026-09-30T00:00:00.000Z' }),
+    grant('gnt_over', { expiresAt: '2026-09-20T00:00:00.000Z' }),
+  ];
+  const gone = [
+    grant('gnt_gone', { revokedAt: '2026-09-21T13:13:20.000Z' }),
+    grant('gnt_late', { expiresAt: '2026-09-18T00:00:00.000Z', revokedAt: '2026-09-21T13:13:20.000Z' }),
+  ];
+  const { env } = await recordingServer(t, {
+    'GET /v1/credentials': { json: { items: [CREDENTIAL], next: null } },
+    'GET /v1/principals': { json: { items: [PRINCIPAL], next: null } },
+    'GET /v1/grants': ({ target }) => ({
+      json: { items: target.includes('revoked=true') ? [...held, ...gone] : held, next: null },
+    }),
+  });
+  assert.equal((await call(['grant', 'list', '--quiet'], { env })).out, 'gnt_live\n');
+  assert.doesNotMatch((await call(['grant', 'list'], { env })).out, /ENDED/);
+  const { out } = await call(['grant', 'list', '--all'], { env });
+  const shown = out
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(/ {2,}/).slice(-3));
+  assert.deepEqual(shown, [
+    ['live', '–', 'gnt_live'],
+    ['expired', '2026-09-20 00:00:00Z (1 d ago)', 'gnt_over'],
+    ['revoked', '2026-09-21 13:13:20Z (1 h ago)', 'gnt_gone'],
+    ['revoked', '2026-09-18 00:00:00Z (3 d ago)', 'gnt_late'],
+  ]);
+});
+
+test('version retire asks for the end of one version, and follows the rotation that ends it', async (t) => {
+  const version = 'ver_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4';
+  const row = {
+    id: 'rot_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4',
+    lastProblem: null,
+    state: { step: 'sweep', end: 'rotated', undoing: null, reason: null, promoted: true, death: { refusals: 3 } },
+    policy: { death: { refusals: 3 } },
+  };
+  const { env, requests } = await recordingServer(t, {
+    [`POST /v1/versions/${version}/retire`]: { status: 202, json: row },
+    [`GET /v1/rotations/${row.id}`]: { json: { rotation: row, steps: [] } },
+  });
+  const followed = await call(['version', 'retire', version], { env });
+  assert.deepEqual([followed.exit, /proven dead/.test(followed.out)], [0, true], followed.err);
+  assert.equal((await call(['version', 'retire', version, '--no-wait', '--quiet'], { env })).out, `${row.id}\n`);
+  assert.equal((await call(['version', 'retire', 'billing'], { env })).exit, 2, 'a name is no version');
+  assert.deepEqual(
+    requests.map((request) => request.method),
+    ['POST', 'GET', 'POST'],
+  );
+});
+
+test('the inventory names what is critical first, and says what to do about it', async (t) => {
+  const finding = (id: string, kind: string, severity: string) => ({
+    id,
+    kind,
+    severity,
+    state: 'open',
+    name: `a ${kind} key`,
+    providerKeyId: id,
+    lastUsedAt: null,
+    firstSeenAt: '2026-09-20T14:13:20.000Z',
+  });
+  const items = [finding('fnd_1', 'unregistered', 'warning'), finding('fnd_2', 'resurrected', 'critical')];
+  const { env } = await recordingServer(t, { 'GET /v1/inventory': { json: { items, next: null } } });
+  const { exit, out, err } = await call(['inventory', 'list'], { env });
+  assert.equal(exit, 1);
+  const [, first, second] = out.split('\n');
+  assert.match(first!, /^critical +resurrected .*fnd_2$/);
+  assert.match(second!, /^warning +unregistered .*fnd_1$/);
+  assert.match(err, /accepts a key that was certified dead/);
+  assert.equal((await call(['inventory', 'list', '--quiet'], { env })).out, 'fnd_2\nfnd_1\n');
+});

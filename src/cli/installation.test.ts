@@ -64,6 +64,39 @@ test('init refuses what would harm: a key file in the data directory, a second i
   assert.match((await init()).err, /a configuration already/);
 });
 
+test('init refuses a directory of second copies that is missing, inside the data, open to others or not writable', async (t) => {
+  const { at, init, run } = place(t);
+  const make = (name: string, mode: number) => {
+    mkdirSync(at(name));
+    chmodSync(at(name), mode);
+    return at(name);
+  };
+  writeFileSync(at('file'), '');
+  const isRoot = process.getuid?.() === 0;
+  const cases: [string, RegExp][] = [
+    [at('absent'), /does not exist: mount it, or make it by hand with mode 0700/],
+    [at('file'), /is not a directory/],
+    [make('open', 0o755), /is open to others than its owner: mode 0700/],
+    ...(isRoot ? [] : ([[make('locked', 0o500), /cannot be written to/]] as [string, RegExp][])),
+  ];
+  for (const [directory, why] of cases) {
+    const refused = await init('--second-copy', directory);
+    assert.equal(refused.exit, 2, directory);
+    assert.match(refused.err, why);
+    assert.ok(refused.err.includes(`--second-copy  ${directory}`), refused.err);
+  }
+  for (const name of ['claviger.yaml', 'claviger.token', 'claviger.kek', 'data']) assert(!existsSync(at(name)), name);
+  mkdirSync(at('data', 'copies'), { recursive: true, mode: 0o700 });
+  assert.match((await init('--second-copy', at('data', 'copies'))).err, /lies inside the data directory/);
+  assert.equal((await init('--second-copy', make('copies', 0o700))).exit, 0);
+
+  const other = place(t);
+  writeFileSync(other.at('claviger.yaml'), 'kek: null\nsecondCopy: { directory: ./gone }\n', { mode: 0o600 });
+  assert.match((await other.run(['init', '--yes'])).err, /\/secondCopy\/directory {2}.*gone does not exist/);
+  assert.equal(existsSync(other.at('claviger.yaml')), true, 'a configuration of somebody else stays');
+  assert.equal((await run(['doctor'])).exit, 0);
+});
+
 test('init uses the configuration that is there', async (t) => {
   const { at, run } = place(t);
   writeFileSync(at('claviger.yaml'), 'dataDirectory: ./elsewhere\nkek: { kind: key-file, path: ./my.kek }\n', {

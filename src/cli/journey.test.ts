@@ -159,7 +159,7 @@ test('from nothing to a proven death, and back from a backup', { timeout: 180_00
   const [certificate] = (
     await json<{ items: { id: string; note: string }[] }>('certificate', 'list', '--credential', 'shop')
   ).items;
-  writeFileSync(at('shop.certificate'), await good('certificate', 'show', certificate!.id));
+  writeFileSync(at('shop.certificate'), await good('certificate', 'show', certificate!.id, '--signed'));
   assert.equal(readFileSync(at('shop.certificate'), 'utf8'), certificate!.note, 'the exact bytes');
 
   // Sealing, and moving to another key-encryption key.

@@ -1,7 +1,7 @@
 // The rows as the control API gives them: the row types of their rooms, with their times as RFC 3339 text.
 import type { GrantRow, PrincipalRow, TokenRow } from '../access/principal.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
-import type { FindingRow } from '../credentials/finding.ts';
+import type { FindingRow, FindingSeverity } from '../credentials/finding.ts';
 import type { CertificateRow, RevocationRow } from '../revocation/revocation.ts';
 import type { RotationRow } from '../rotation/rotation.ts';
 import type { KekRow } from '../vault/kek.ts';
@@ -16,7 +16,7 @@ export type Token = Rendered<Omit<TokenRow, 'hash'>>;
 export type Grant = Rendered<GrantRow>;
 export type Credential = Rendered<CredentialRow>;
 export type Version = Rendered<VersionRow>;
-export type Finding = Rendered<FindingRow>;
+export type Finding = Rendered<FindingRow> & { readonly severity: FindingSeverity };
 export type Rotation = Rendered<RotationRow>;
 export type Revocation = Rendered<RevocationRow>;
 export type Certificate = Rendered<CertificateRow>;

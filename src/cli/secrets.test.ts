@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from '
 import path from 'node:path';
 import { test } from 'node:test';
 import { BROUGHT, CREDENTIAL, KEY, PRINCIPAL, PROVIDERS, STATUS } from './test-rows.ts';
-import { call, recordingServer, TOKEN, temporaryFolder } from './test-support.io.ts';
+import { call, problem, recordingServer, TOKEN, temporaryFolder } from './test-support.io.ts';
 
 test('a secret comes from standard input, a file, a .env file or a prompt, and reaches the body alone', async (t) => {
   const folder = temporaryFolder(t);
@@ -202,6 +202,40 @@ test('a token is shown once: on standard output alone, or in a file of mode 0600
   );
 });
 
+test('where a token is sent is said beside it: bound, with the provider’s paths; unbound, with the credential’s first', async (t) => {
+  const issued = { token: { id: 'tok_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4' }, text: 'clv_fresh' };
+  const answers = {
+    'GET /v1/principals': { json: { items: [PRINCIPAL], next: null } },
+    'GET /v1/credentials': { json: { items: [CREDENTIAL], next: null } },
+    [`POST /v1/principals/${PRINCIPAL.id}/tokens`]: { status: 201, json: issued },
+  };
+  const knowing = await recordingServer(t, { ...answers, 'GET /v1/providers': { json: PROVIDERS } });
+  const env = { ...knowing.env, CLAVIGER_BROKER: 'https://keys.example' };
+  const issue = ['token', 'issue', 'billing-service'];
+  const bound = await call([...issue, '--credential', 'billing'], { env });
+  assert.match(bound.err, /give it https:\/\/keys\.example\/api\/v2$/m);
+  assert.match((await call(issue, { env })).err, /https:\/\/keys\.example\/<provider>\/<credential>, and/);
+  assert.equal((await call([...issue, '--quiet'], { env })).err, '');
+  const denying = await recordingServer(t, { ...answers, 'GET /v1/providers': problem(403, 'denied', 'no') });
+  const unsure = await call([...issue, '--credential', 'billing'], { env: denying.env });
+  assert.deepEqual([unsure.exit, unsure.out], [0, 'clv_fresh\n']);
+  assert.match(unsure.err, /paths follow this address: <address of the broker>\/…/);
+});
+
+test('what is never lent is not offered for granting', async (t) => {
+  const added = (purpose: string) => ({ ...BROUGHT, credential: { ...CREDENTIAL, purpose } });
+  const { env } = await recordingServer(t, {
+    'GET /v1/providers': { json: PROVIDERS },
+    'POST /v1/credentials': ({ body }) => ({
+      status: 201,
+      json: added((body as { purpose?: string }).purpose ?? 'lend'),
+    }),
+  });
+  const add = ['credential', 'add', 'billing', '--provider', 'neon', '--kind', 'organization-key', '--no-bytes'];
+  assert.match((await call(add, { env })).err, /Grant its use/);
+  assert.equal((await call([...add, '--purpose', 'manage'], { env })).err, '');
+});
+
 test('credential import prints the two lines for the .env file', async (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(path.join(folder, '.env'), `NEON_API_KEY=${KEY}\n`);
@@ -242,7 +276,14 @@ test('credential import prints the two lines for the .env file', async (t) => {
   );
   assert.equal((requests.at(-1)!.body as { credential: string }).credential, CREDENTIAL.id);
   assert.match(readFileSync(path.join(folder, '.env'), 'utf8'), /canary/, 'the file is not changed');
+  const told = await call([...args, ...kind, ...replace], { env });
+  assert.match(
+    told.out,
+    /where its client takes https:\/\/console\.neon\.tech\/api\/v2, give it https:\/\/keys\.example\/api\/v2\n$/,
+  );
   requests.length = 0;
+  const minting = await call([...args, ...kind, ...replace, '--purpose', 'manage'], { env });
+  assert.equal(minting.exit, 2);
   const missing = await call(
     [...args, ...kind, '--replace-with-token', 'nobody', '--broker-url', 'https://keys.example'],
     { env },

@@ -34,6 +34,8 @@ export const PROVIDERS = {
   items: [
     {
       name: 'neon',
+      origin: 'https://console.neon.tech',
+      prefix: '/api/v2',
       kinds: [
         { name: 'organization-key', parts: ['key'] },
         { name: 'pair', parts: ['id', 'secret'] },

@@ -38,6 +38,7 @@ const STATE_INKS: Readonly<Record<string, Ink>> = {
   unprotected: 'yellow',
   expired: 'yellow',
   blocked: 'red',
+  critical: 'red',
   error: 'red',
   refused: 'red',
   disabled: 'dim',

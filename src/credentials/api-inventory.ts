@@ -19,8 +19,12 @@ import {
 } from '../model/route.ts';
 import { findingSchema, reportSchema } from './api-schemas.ts';
 import type { CredentialRow } from './credential.ts';
-import type { FindingRow } from './finding.ts';
+import { FINDING_SEVERITY, type FindingRow } from './finding.ts';
 import type { InventoryRunner } from './inventory-runner.ts';
+
+function findingView(row: FindingRow): object {
+  return { ...rowView(row), severity: FINDING_SEVERITY[row.kind] };
+}
 
 export function inventoryRoutes(room: { readonly inventory: InventoryRunner }): Route[] {
   const tag = 'inventory';
@@ -29,7 +33,8 @@ export function inventoryRoutes(room: { readonly inventory: InventoryRunner }): 
       method: 'GET',
       path: '/v1/inventory',
       permission: 'inventory:read',
-      summary: 'Open findings: keys at a provider that nobody registered, orphans that the brake held back',
+      summary:
+        'Open findings: dead keys that live again, keys that nobody registered, orphans that the brake held back',
       tag,
       query: z.strictObject(PAGE_MEMBERS),
       answers: { 200: { about: 'A page of findings', schema: pageOfSchema(findingSchema) } },
@@ -37,7 +42,7 @@ export function inventoryRoutes(room: { readonly inventory: InventoryRunner }): 
         const rows = allRows<FindingRow>(desk.rows, 'finding');
         return pageAnswer(
           pageOf(rows, { ...query, order: 'asc' }, (row) => row.state === 'open'),
-          rowView,
+          findingView,
         );
       },
     }),
@@ -46,7 +51,8 @@ export function inventoryRoutes(room: { readonly inventory: InventoryRunner }): 
       path: '/v1/inventory',
       permission: 'inventory:run',
       summary: 'Takes an inventory now, with one issuer or with all',
-      description: 'Orphans of interrupted rotations are deleted within the brake of the configuration.',
+      description:
+        'Orphans of interrupted rotations are deleted within the brake of the configuration. A key that was certified dead and is listed is asked about; where the provider accepts it, that is an alarm, and it is asked to end it once more.',
       tag,
       body: z.strictObject({ issuer: idSchema('credential').nullable().default(null) }).prefault({}),
       answers: {
@@ -74,7 +80,7 @@ export function inventoryRoutes(room: { readonly inventory: InventoryRunner }): 
         const before = getRow<FindingRow>(context.desk.rows, 'finding', id);
         const row = nextImage(before, { state: 'ignored' as const, closedAt: context.desk.clock.now() });
         await context.desk.write({ events: [eventOf(context, 'finding.ignored', [{ noun: 'finding', row }])] });
-        return rowAnswer(row, rowView(row));
+        return rowAnswer(row, findingView(row));
       },
     }),
   ];

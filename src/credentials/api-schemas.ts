@@ -116,7 +116,7 @@ export const partsSchema = z
   .refine((parts) => Object.keys(parts).length <= 16, 'at most 16 parts');
 
 export const settingsSchema = z
-  .record(memberName, z.string().max(500))
+  .record(memberName, z.string().max(4_000))
   .refine((settings) => Object.keys(settings).length <= 32, 'at most 32 settings');
 
 const providerKeyId = z.string().min(1).max(200);
@@ -160,7 +160,8 @@ export const findingSchema = z.object({
   rowVersion,
   issuerId: idSchema('credential'),
   providerKeyId: z.string(),
-  kind: z.enum(['unregistered', 'orphan', 'held-back', 'missing']),
+  kind: z.enum(['unregistered', 'orphan', 'held-back', 'missing', 'resurrected']),
+  severity: z.enum(['critical', 'warning']),
   name: z.string(),
   state: z.enum(['open', 'deleted', 'adopted', 'ignored', 'gone']),
   firstSeenAt: timeSchema,
@@ -176,4 +177,5 @@ export const reportSchema = z.object({
   heldBack: z.int(),
   unregistered: z.int(),
   missing: z.int(),
+  resurrected: z.int(),
 });

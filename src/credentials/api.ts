@@ -310,7 +310,7 @@ function redirected(
   kind: Kind,
   kinds: Kinds,
 ): CredentialRow {
-  const origin = body.origin === undefined ? before.origin : kinds.originFor(before.provider, body.origin);
+  const origin = body.origin === undefined ? before.origin : kinds.originFor(before.provider, body.origin, before.kind);
   const settings = body.settings ?? before.settings;
   if (body.settings !== undefined) demandSettings(kind, settings);
   if (origin === before.origin && JSON.stringify(settings) === JSON.stringify(before.settings)) return before;

@@ -14,8 +14,10 @@ export type Decision<Effect, Event> =
 export interface Protocol<State, Effect, Event, Policy> {
   decide(state: State, now: Instant, policy: Policy): Decision<Effect, Event>;
   evolve(state: State, event: Event | { readonly on: 'begun' }, now: Instant, policy: Policy): State;
-  /** Whether two states differ in something that must survive a crash. */
+  /** Whether two states differ in something that must survive a crash; a pause or a counter of this process need not. */
   isMaterial(before: State, after: State): boolean;
+  /** What is void when a row is read anew, after a crash or a write that failed for good; null where nothing is. */
+  voidOnRead(state: State): Event | null;
 }
 
 export type Ask<State, Effect, Event> =
@@ -63,11 +65,16 @@ export function* driveProtocol<State, Effect, Event, Policy extends Retries>(
 ): Generator<Ask<State, Effect, Event>, DriveEnd, Answer<Event>> {
   let state = start;
   let now = from;
+  // What comes before the next decision: a command that was given while an outcome was still being written, for one.
+  let command: Event | null = protocol.voidOnRead(start);
   for (;;) {
     const next = protocol.decide(state, now, policy);
     if (next.kind === 'finished') return 'finished';
     let event: Event;
-    if (next.kind === 'wait') {
+    if (command !== null) {
+      event = command;
+      command = null;
+    } else if (next.kind === 'wait') {
       const woken: Answer<Event> = yield { ask: 'wait', ms: next.ms };
       now = woken.now;
       if (woken.event === null) continue;
@@ -91,7 +98,11 @@ export function* driveProtocol<State, Effect, Event, Policy extends Retries>(
     if (protocol.isMaterial(state, after)) {
       let written: Answer<Event> = yield { ask: 'journal', before: state, after, event };
       for (let tries = 1; written.journal === 'failed' && tries < JOURNAL_TRIES; tries++) {
-        yield { ask: 'wait', ms: Math.min(policy.retryMaxMs, policy.retryMinMs * 2 ** Math.min(tries, 10)) };
+        const woken: Answer<Event> = yield {
+          ask: 'wait',
+          ms: Math.min(policy.retryMaxMs, policy.retryMinMs * 2 ** Math.min(tries, 10)),
+        };
+        command ??= woken.event;
         written = yield { ask: 'journal', before: state, after, event };
       }
       now = written.now;

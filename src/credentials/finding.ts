@@ -1,5 +1,5 @@
-// What the standing inventory found at a provider: a key that nobody registered, an orphan that the brake held back. An orphan that was
-// deleted is on record here too.
+// What the standing inventory found at a provider: a key that nobody registered, an orphan that the brake held back, a key that was
+// certified dead and is accepted again. An orphan that was deleted is on record here too.
 
 import type { Row } from '../model/change.ts';
 import type { UtcMs } from '../model/clock.ts';
@@ -8,7 +8,7 @@ export interface FindingRow extends Row {
   /** The credential whose key listed it. */
   readonly issuerId: string;
   readonly providerKeyId: string;
-  readonly kind: 'unregistered' | 'orphan' | 'held-back' | 'missing';
+  readonly kind: 'unregistered' | 'orphan' | 'held-back' | 'missing' | 'resurrected';
   /** The name in the provider's list: somebody else's text. */
   readonly name: string;
   readonly state: 'open' | 'deleted' | 'adopted' | 'ignored' | 'gone';
@@ -16,3 +16,15 @@ export interface FindingRow extends Row {
   readonly closedAt: UtcMs | null;
   readonly lastUsedAt: UtcMs | null;
 }
+
+export type FindingSeverity = 'critical' | 'warning';
+
+/** How much a finding matters. It follows from the kind, so no row holds it. */
+export const FINDING_SEVERITY: Readonly<Record<FindingRow['kind'], FindingSeverity>> = {
+  /** A certificate is contradicted: whoever had the key has it again. */
+  resurrected: 'critical',
+  orphan: 'warning',
+  'held-back': 'warning',
+  unregistered: 'warning',
+  missing: 'warning',
+};

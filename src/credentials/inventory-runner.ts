@@ -10,6 +10,8 @@ export interface InventoryReport {
   readonly heldBack: number;
   readonly unregistered: number;
   readonly missing: number;
+  /** Keys that were certified dead and that the provider accepts: an alarm. */
+  readonly resurrected: number;
 }
 
 export interface InventoryRunner {

@@ -1,75 +1,15 @@
 // The standing inventory against a provider: what it deletes is certainly ours and certainly nobody's, never more than the brake allows,
-// and what it finds is on record once.
+// and what it finds is on record once. Dead keys that live again: inventory-resurrection.io.test.ts.
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
-import { memoryDesk } from '../../test/support/desk.ts';
+import { test } from 'node:test';
 import { directCall } from '../../test/support/direct-call.ts';
 import { controlEvent, credentialRow, versionRow } from '../../test/support/rows.ts';
-import { type RunningNeonTwin, startNeonTwin } from '../../twins/neon.io.ts';
 import { nextImage } from '../model/change.ts';
-import { allRows, getRow } from '../model/desk.ts';
-import { Secret } from '../model/secret.ts';
-import { neon } from '../providers/neon.ts';
+import { getRow } from '../model/desk.ts';
 import type { CredentialRow, VersionRow } from './credential.ts';
 import type { FindingRow } from './finding.ts';
-import { createInventoryRunner } from './inventory.io.ts';
-import { formatLabel, labelPart } from './label.ts';
-
-const INSTANCE = '0a1b2c3d';
-const hex = (prefix: string, n: number) => `${prefix}_${n.toString(16).padStart(32, '0')}`;
-const [ISSUER, CREDENTIAL, ROTATION] = [hex('crd', 1), hex('crd', 2), hex('rot', 3)];
-
-const twins: RunningNeonTwin[] = [];
-after(async () => {
-  for (const twin of twins) await twin.close();
-});
-
-/** One issuer, one organization key that it minted, and a provider that holds both. */
-async function setUp(options: { orphansMax?: number; settleMs?: number } = {}) {
-  const desk = memoryDesk();
-  const twin = await startNeonTwin({ clock: desk.clock });
-  twins.push(twin);
-  const { seeds, mint } = twin.control;
-  const held = mint({ kind: 'organization', name: label(1) });
-  const issuer = credentialRow({ id: ISSUER, name: 'issuer', kind: 'personal-key', purpose: 'manage', settings: {} });
-  const credential = credentialRow({ id: CREDENTIAL, issuerId: ISSUER, settings: { orgId: seeds.orgId } });
-  const keys = new Map<string, Secret>([
-    ['ver_issuer', seeds.adminKey],
-    ['ver_held', held.key],
-  ]);
-  desk.furnish('credential', issuer, credential);
-  desk.furnish(
-    'version',
-    versionRow({ id: 'ver_issuer', credentialId: ISSUER, providerKeyId: seeds.adminKeyId }),
-    versionRow({ id: 'ver_held', credentialId: CREDENTIAL, providerKeyId: held.id }),
-  );
-  const running = new Set<string>();
-  const runner = createInventoryRunner({
-    desk,
-    instance: INSTANCE,
-    kindOf: (row) => ({ kind: neon.kinds.find((kind) => kind.name === row.kind)! }),
-    callFor: () => directCall(twin.origin),
-    open: (_, version) => Promise.resolve({ key: keys.get(version.id) ?? new Secret('canary-none') }),
-    running: () => running,
-    settleMs: options.settleMs ?? 0,
-    orphansMax: options.orphansMax ?? 3,
-  });
-  desk.advance(1_000);
-  const run = async () => {
-    const reports = await runner.run(null, 'system:inventory');
-    assert.equal(reports.length, 1);
-    return reports[0]!;
-  };
-  const isAlive = (id: string) => twin.control.keys().find((key) => key.id === id)?.isAlive;
-  const findings = () => allRows<FindingRow>(desk.rows, 'finding');
-  return { desk, twin, run, runner, running, keys, held, isAlive, findings, mint };
-}
-
-function label(attempt: number, change: Partial<Parameters<typeof formatLabel>[0]> = {}): string {
-  const own = { instance: INSTANCE, credential: labelPart(CREDENTIAL), rotation: labelPart(ROTATION), attempt };
-  return formatLabel({ ...own, ...change });
-}
-const typesOf = (desk: { events: readonly { type: string }[] }) => desk.events.map((event) => event.type);
+import { labelPart } from './label.ts';
+import { CREDENTIAL, ISSUER, label, ROTATION, setUp, typesOf } from './test-support.io.ts';
 
 test('where everything is as it should be nothing is found, deleted or written', async () => {
   const { desk, run, held, isAlive } = await setUp();
@@ -162,8 +102,7 @@ test('a finding whose key is gone is closed', async () => {
   const target = `/api/v2/organizations/${twin.control.seeds.orgId}/api_keys/${stray.id}`;
   await directCall(twin.origin)(
     { method: 'DELETE', path: target },
-    twin.control.seeds.adminKey,
-    credentialRow().places,
+    { parts: { key: twin.control.seeds.adminKey }, places: credentialRow().places },
   );
   await run();
   assert.deepEqual(findings(), []);
@@ -290,8 +229,7 @@ test('a finding that a person set aside stays aside as long as the key is there'
   const target = `/api/v2/organizations/${twin.control.seeds.orgId}/api_keys/${stray.id}`;
   await directCall(twin.origin)(
     { method: 'DELETE', path: target },
-    twin.control.seeds.adminKey,
-    credentialRow().places,
+    { parts: { key: twin.control.seeds.adminKey }, places: credentialRow().places },
   );
   await run();
   assert.equal(typesOf(desk).at(-1), 'inventory.finding-gone');

@@ -4,15 +4,17 @@ import type { Actor, ControlEvent } from '../model/change.ts';
 import { nextImage } from '../model/change.ts';
 import type { Desk } from '../model/desk.ts';
 import { allRows, findRow } from '../model/desk.ts';
-import { Failure } from '../model/failure.ts';
 import { newId } from '../model/id.ts';
 import type { Secret } from '../model/secret.ts';
 import type { Call, Kind, ListedKey } from '../providers/provider.ts';
+import { createAsker, type Holder, issuerOf } from './asking.ts';
 import type { CredentialRow, VersionRow } from './credential.ts';
 import type { FindingRow } from './finding.ts';
 import { type Inventory, takeInventory } from './inventory.ts';
+import { type Judged, judge, type ListedAccount, suspectsOf } from './inventory-resurrection.ts';
 import type { InventoryReport, InventoryRunner } from './inventory-runner.ts';
 import { labelPart } from './label.ts';
+import { createProber } from './prober.ts';
 
 export interface InventoryOptions {
   readonly desk: Desk;
@@ -35,8 +37,31 @@ interface Account {
   readonly dependants: readonly CredentialRow[];
 }
 
+interface Taken {
+  readonly report: InventoryReport;
+  /** The ids that are listed; null where the list could not be read. */
+  readonly present: ReadonlySet<string> | null;
+  /** Keys of dead versions that were asked about and refused. */
+  readonly refused: ReadonlySet<string>;
+}
+
+function placeOf({ issuer, dependants }: Account): ListedAccount {
+  const { id: issuerId, provider, origin } = issuer;
+  return { issuerId, provider, origin, dependants: new Set(dependants.map((credential) => credential.id)) };
+}
+
+function holderOf({ issuer, version }: Account): Holder {
+  return { credential: issuer, version };
+}
+
 export function createInventoryRunner(options: InventoryOptions): InventoryRunner {
   const { desk } = options;
+  const asker = createAsker(options);
+  const prober = createProber({
+    ...options,
+    now: () => desk.clock.now(),
+    issuerOf: (credential) => issuerOf(desk.rows, credential),
+  });
 
   /** One account for each distinct list: credentials of one issuer that appear in the same list of the provider. */
   function accountsOf(issuerId: string | null): Account[] {
@@ -58,11 +83,7 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
     return [...accounts.values()];
   }
 
-  /** `present`: the ids that are listed; null where the list could not be read. */
-  async function take(
-    account: Account,
-    actor: Actor,
-  ): Promise<{ report: InventoryReport; present: ReadonlySet<string> | null }> {
+  async function take(account: Account, actor: Actor): Promise<Taken> {
     const report = {
       issuerId: account.issuer.id,
       listed: 0,
@@ -70,9 +91,11 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
       heldBack: 0,
       unregistered: 0,
       missing: 0,
+      resurrected: 0,
     };
     const listed = await list(account);
-    if (typeof listed === 'string') return { report: { ...report, problem: listed }, present: null };
+    if (typeof listed === 'string')
+      return { report: { ...report, problem: listed }, present: null, refused: new Set() };
     const { held, own } = heldKeys(account);
     const inventory = takeInventory({
       seen: listed,
@@ -86,6 +109,8 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
     });
     const deleted = await deleteOrphans(account, inventory, listed, actor);
     await note(account, inventory, listed, actor);
+    const { alive, refused } = await judge(suspectsOf(desk.rows, listed, placeOf(account)), prober, holderOf(account));
+    const resurrected = await alarm(account, alive, options.orphansMax - deleted, actor);
     const counts = {
       problem: null,
       listed: listed.length,
@@ -93,46 +118,33 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
       heldBack: inventory.heldBack.length,
       unregistered: inventory.unregistered.length,
       missing: inventory.missing.filter((id) => own.has(id)).length,
+      resurrected,
     };
-    return { report: { ...report, ...counts }, present: new Set(listed.map((key) => key.providerKeyId)) };
+    return { report: { ...report, ...counts }, present: new Set(listed.map((key) => key.providerKeyId)), refused };
   }
 
   /**
-   * Provider ids that versions hold: `held` by anybody at this provider, whoever issued them and wherever they are listed; `own` by the
-   * credentials of this very list.
+   * Provider ids that versions hold: `held` by anybody at this provider, whatever their state, whoever issued them and wherever they are listed;
+   * `own` those that the credentials of this very list should have there.
    */
   function heldKeys(account: Account): { held: Set<string>; own: Set<string> } {
     const { provider, origin } = account.issuer;
     const ids = new Set(account.dependants.map((credential) => credential.id));
     const [held, own] = [new Set<string>(), new Set<string>()];
     for (const version of allRows<VersionRow>(desk.rows, 'version')) {
-      if (version.providerKeyId === null || version.state === 'revoked') continue;
+      if (version.providerKeyId === null) continue;
       const credential = findRow<CredentialRow>(desk.rows, 'credential', version.credentialId);
       if (credential?.provider !== provider || credential.origin !== origin) continue;
       held.add(version.providerKeyId);
-      if (ids.has(credential.id)) own.add(version.providerKeyId);
+      if (ids.has(credential.id) && version.state !== 'revoked') own.add(version.providerKeyId);
     }
     return { held, own };
   }
 
-  async function keyOf(account: Account): Promise<Secret> {
-    const parts = await options.open(account.issuer, account.version);
-    const key = parts['key'] ?? Object.values(parts)[0];
-    if (key === undefined) throw new Failure('corrupt', 'the issuer has no key');
-    return key;
-  }
-
   async function list(account: Account): Promise<readonly ListedKey[] | string> {
-    const operation = account.kind.list!;
-    const input = { settings: account.sample.settings };
-    try {
-      const call = options.callFor(account.issuer);
-      const answer = await call(operation.request(input), await keyOf(account), account.issuer.places);
-      const outcome = operation.read(answer, input);
-      return outcome.is === 'listed' ? outcome.keys : `${outcome.is}: ${outcome.evidence.signature}`;
-    } catch (error) {
-      return Failure.is(error) ? error.code : 'error';
-    }
+    const outcome = await asker.list(account.kind, account.sample.settings, holderOf(account));
+    if (outcome.is === 'listed') return outcome.keys;
+    return outcome.is === 'no-answer' ? outcome.code : `${outcome.is}: ${outcome.evidence.signature}`;
   }
 
   /** Each deletion stands in the journal before it is asked for, and again with what the provider said. */
@@ -151,16 +163,9 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
         { kind: 'orphan', name, state: 'open', lastUsedAt: null },
         actor,
       );
-      const operation = account.kind.revoke!;
       const input = { settings: account.sample.settings, providerKeyId };
-      let said = 'error';
-      try {
-        const call = options.callFor(account.issuer);
-        const answer = await call(operation.request(input), await keyOf(account), account.issuer.places);
-        said = operation.read(answer, input).is;
-      } catch (error) {
-        said = Failure.is(error) ? error.code : 'error';
-      }
+      const outcome = await asker.revoke(account.kind, input, holderOf(account), null);
+      const said = outcome.is === 'no-answer' ? outcome.code : outcome.is;
       if (said !== 'accepted' && said !== 'absent') continue;
       deleted++;
       await writeFinding(
@@ -196,10 +201,43 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
     }
   }
 
-  /** Closes an issuer's findings about keys that stand in none of its lists any more. */
-  async function closeGone(issuerId: string, present: ReadonlySet<string>, actor: Actor): Promise<void> {
+  /**
+   * Puts each key on record that lives although it is dead, and asks the provider once more to end it: the order to do so still stands. Not more
+   * of them than the brake leaves, and none that a person has set aside. The finding stays open until the key is refused. Returns how many are open.
+   */
+  async function alarm(account: Account, alive: Judged['alive'], callsMax: number, actor: Actor): Promise<number> {
+    const standing: FindingRow[] = [];
+    for (const { providerKeyId, name, lastUsedAt, version, credential, reading } of alive) {
+      const { signature, status } = reading;
+      const detail = { credential: credential.id, version: version.id, certificate: version.certificateId, signature };
+      const about = { kind: 'resurrected', name, state: 'open', lastUsedAt } as const;
+      const finding = await putFinding(account, providerKeyId, about, actor, { ...detail, status });
+      if (finding.state === 'open') standing.push(finding);
+    }
+    if (standing.length > callsMax) return standing.length;
+    for (const finding of standing) {
+      const { providerKeyId } = finding;
+      const holder = alive.find((one) => one.providerKeyId === providerKeyId)!;
+      const { kind } = options.kindOf(holder.credential);
+      const input = { settings: holder.credential.settings, providerKeyId };
+      const outcome = await asker.revoke(kind, input, holderOf(account), holder);
+      const said = outcome.is === 'no-answer' ? outcome.code : outcome.is;
+      const again = nextImage<FindingRow>(finding, {});
+      await writeFinding('inventory.revoke-repeated', again, actor, { outcome: said });
+    }
+    return standing.length;
+  }
+
+  /** Closes an issuer's findings about keys that stand in none of its lists any more; an alarm, once its key is refused too. */
+  async function closeGone(
+    issuerId: string,
+    present: ReadonlySet<string>,
+    refused: ReadonlySet<string>,
+    actor: Actor,
+  ): Promise<void> {
     for (const finding of allRows<FindingRow>(desk.rows, 'finding')) {
       if (finding.issuerId !== issuerId || present.has(finding.providerKeyId)) continue;
+      if (finding.kind === 'resurrected' && !refused.has(finding.providerKeyId)) continue;
       const gone = nextImage<FindingRow>(finding, { state: 'gone', closedAt: desk.clock.now() });
       await writeFinding('inventory.finding-gone', gone, actor, {});
     }
@@ -211,6 +249,7 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
     providerKeyId: string,
     about: Pick<FindingRow, 'kind' | 'name' | 'state' | 'lastUsedAt'>,
     actor: Actor,
+    detail: ControlEvent['detail'] = {},
   ): Promise<FindingRow> {
     const known = allRows<FindingRow>(desk.rows, 'finding').find(
       (finding) => finding.issuerId === account.issuer.id && finding.providerKeyId === providerKeyId,
@@ -219,7 +258,11 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
     const at = desk.clock.now();
     const row: FindingRow =
       known !== undefined
-        ? nextImage<FindingRow>(known, { kind: about.kind })
+        ? // What was set aside as something lesser is no excuse for an alarm.
+          nextImage<FindingRow>(known, {
+            kind: about.kind,
+            ...(about.kind === 'resurrected' ? { state: 'open', closedAt: null } : {}),
+          })
         : {
             id: newId('finding', at, desk.random),
             rowVersion: 1,
@@ -229,7 +272,7 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
             closedAt: null,
             ...about,
           };
-    await writeFinding(`inventory.${about.kind}-found`, row, actor, {});
+    await writeFinding(`inventory.${about.kind}-found`, row, actor, detail);
     return row;
   }
 
@@ -246,16 +289,17 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
   return {
     async run(issuerId, actor) {
       const reports: InventoryReport[] = [];
-      const listed = new Map<string, (ReadonlySet<string> | null)[]>();
+      const taken = new Map<string, Taken[]>();
       for (const account of accountsOf(issuerId)) {
-        const { report, present } = await take(account, actor);
-        reports.push(report);
-        listed.set(account.issuer.id, [...(listed.get(account.issuer.id) ?? []), present]);
+        const one = await take(account, actor);
+        reports.push(one.report);
+        taken.set(account.issuer.id, [...(taken.get(account.issuer.id) ?? []), one]);
       }
-      for (const [id, lists] of listed) {
+      for (const [id, all] of taken) {
         // One list that could not be read may hold what the others do not.
-        if (lists.includes(null)) continue;
-        await closeGone(id, new Set(lists.flatMap((present) => [...present!])), actor);
+        if (all.some(({ present }) => present === null)) continue;
+        const present = new Set(all.flatMap((one) => [...one.present!]));
+        await closeGone(id, present, new Set(all.flatMap(({ refused }) => [...refused])), actor);
       }
       return reports;
     },

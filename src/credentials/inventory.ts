@@ -17,7 +17,7 @@ export interface InventoryInput {
   readonly instance: string;
   /** Label parts of the credentials that this issuer mints. A label of another credential is not ours to judge. */
   readonly credentials: ReadonlySet<string>;
-  /** Provider ids that versions hold, whatever their state. */
+  /** Provider ids that versions hold, whatever their state: what is called dead and listed all the same is `resurrectedOf`'s. */
   readonly held: ReadonlySet<string>;
   /** Label parts of rotations that have not ended: their keys are theirs. */
   readonly running: ReadonlySet<string>;

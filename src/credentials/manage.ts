@@ -6,6 +6,7 @@ import { newId } from '../model/id.ts';
 import { type Context, eventOf, invalidField } from '../model/route.ts';
 import type { Kind } from '../providers/provider.ts';
 import { type CredentialRow, credentialKey, DEFAULT_ROTATION, type RotationSettings } from './credential.ts';
+import { issuing, sharedSettings } from './issuing.ts';
 
 /** Bounds what is in memory for deciding. */
 const CREDENTIALS_MAX = 100_000;
@@ -21,7 +22,7 @@ export interface Kinds {
    * Where a credential of this provider may go: what was asked for, else what is configured, else the provider's own origin. Throws
    * `invalid` where the origin may not be reached.
    */
-  originFor(provider: string, asked: string | null): string;
+  originFor(provider: string, asked: string | null, kind: string): string;
 }
 
 export interface NewCredential {
@@ -56,17 +57,18 @@ export function kindAt(kinds: Kinds, provider: string, kind: string): Kind {
 /** Holds settings against their kind: no unknown ones, none missing, each of the form that the kind's own requests need. */
 export function demandSettings(kind: Kind, settings: Readonly<Record<string, string>>): void {
   const errors: { pointer: string; detail: string }[] = [];
+  const known = { ...sharedSettings(kind), ...kind.settings };
   for (const name of Object.keys(settings)) {
-    if (kind.settings[name] === undefined)
+    if (known[name] === undefined)
       errors.push({ pointer: `/settings/${name}`, detail: 'this kind has no such setting' });
   }
-  for (const [name, { required, about }] of Object.entries(kind.settings)) {
+  for (const [name, { required, about }] of Object.entries(known)) {
     if (required && settings[name] === undefined)
       errors.push({ pointer: `/settings/${name}`, detail: `needed: ${about}` });
   }
   if (errors.length > 0) throw new Failure('invalid', `the settings do not fit the kind ${kind.name}`, { errors });
   try {
-    kind.issue?.request({ settings, label: 'check' });
+    kind.issue?.request({ ...issuing(kind, settings, 0), label: 'check' });
     kind.list?.request({ settings });
   } catch (error) {
     if (Failure.is(error, 'invalid')) throw invalidField('/settings', error.message);
@@ -123,7 +125,7 @@ export function credentialRow(
   const { desk } = context;
   const kind = kindAt(kinds, input.provider, input.kind);
   demandSettings(kind, input.settings);
-  const origin = kinds.originFor(input.provider, input.origin);
+  const origin = kinds.originFor(input.provider, input.origin, input.kind);
   if (input.issuerId !== null) demandIssuer(context, input.issuerId, { ...input, origin, kind, id: null });
   demandFreeName(context, { ...input, space: SPACE }, null);
   if (allRows(desk.rows, 'credential').length >= CREDENTIALS_MAX) {

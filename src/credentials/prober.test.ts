@@ -36,10 +36,13 @@ function proberThatHears(
   const prober = createProber({
     now: () => at++,
     kindOf: () => ({ kind }),
-    callFor: (): Call => (_, key) => {
-      asked.push(revealSecretText(key));
-      return Promise.resolve(ANSWER);
-    },
+    issuerOf: () => null,
+    callFor:
+      (): Call =>
+      (_, { parts }) => {
+        asked.push(revealSecretText(parts['key']!));
+        return Promise.resolve(ANSWER);
+      },
     open: (_, version) => Promise.resolve({ key: new Secret(`canary ${version.id}`) }),
     ...given,
   });

@@ -1,24 +1,15 @@
 // Asking a provider about keys: one reading, and the bracketed probe that a verdict rests on. Uses a `call` that it is given; what
 // cannot be told is `unknown`.
 import type { UtcMs } from '../model/clock.ts';
-import { Failure } from '../model/failure.ts';
-import type { Secret } from '../model/secret.ts';
-import type { Call, Kind, Liveness } from '../providers/provider.ts';
-import type { CredentialRow, VersionRow } from './credential.ts';
+import { type AskTools, createAsker, type Holder } from './asking.ts';
+import type { CredentialRow } from './credential.ts';
 import { type Probe, verdict } from './death.ts';
 import { type ReadingRecord, type RefusalRecord, readingOf } from './probing.ts';
 
-/** A key that can be asked about. */
-export interface Probeable {
-  readonly credential: CredentialRow;
-  readonly version: VersionRow;
-}
-
-export interface ProberOptions {
+export interface ProberOptions extends AskTools {
   readonly now: () => UtcMs;
-  readonly kindOf: (credential: CredentialRow) => { kind: Kind };
-  readonly callFor: (credential: CredentialRow) => Call;
-  readonly open: (credential: CredentialRow, version: VersionRow) => Promise<Readonly<Record<string, Secret>>>;
+  /** The key that asks where a kind's own cannot; null while there is none. */
+  readonly issuerOf: (credential: CredentialRow) => Holder | null;
 }
 
 export interface Bracketed {
@@ -30,24 +21,16 @@ export interface Bracketed {
 }
 
 export interface Prober {
-  read(key: Probeable): Promise<ReadingRecord>;
+  read(key: Holder): Promise<ReadingRecord>;
   /** Reads the control, the target and the control again. Without a control the target can be alive, but never dead. */
-  bracket(target: Probeable, control: Probeable | null): Promise<Bracketed>;
+  bracket(target: Holder, control: Holder | null): Promise<Bracketed>;
 }
 
 export function createProber(options: ProberOptions): Prober {
-  async function read(key: Probeable): Promise<ReadingRecord> {
-    const { kind } = options.kindOf(key.credential);
-    const input = { settings: key.credential.settings };
-    try {
-      const parts = await options.open(key.credential, key.version);
-      const secret = parts['key'] ?? Object.values(parts)[0];
-      if (secret === undefined) throw new Failure('corrupt', 'a version without parts');
-      const answer = await options.callFor(key.credential)(kind.probe.request(input), secret, key.credential.places);
-      return readingOf(kind.probe.read(answer, input), options.now());
-    } catch (error) {
-      return readingOf(unreadable(error), options.now());
-    }
+  const asker = createAsker(options);
+
+  async function read(key: Holder): Promise<ReadingRecord> {
+    return readingOf(await asker.probe(key, options.issuerOf(key.credential)), options.now());
   }
 
   return {
@@ -64,14 +47,5 @@ export function createProber(options: ProberOptions): Prober {
           : null;
       return { probe, verdict: judged, record, target: seen };
     },
-  };
-}
-
-function unreadable(error: unknown): Liveness {
-  const code = Failure.is(error) ? error.code : 'error';
-  return {
-    is: 'unknown',
-    evidence: { status: null, signature: `transport.${code}`, requestId: null },
-    retryAfterMs: null,
   };
 }

@@ -50,7 +50,8 @@ export function createKeyRing(vault: Vault, read: Kysely<Schema>): KeyRing {
         .executeTakeFirst();
       if (row === undefined) throw new Failure('not-found', 'no envelope is stored for this version');
       const parts = vault.openParts(envelopeContext(credential, version.id), row.value);
-      opened.set(version.id, parts);
+      // A dead key is opened to be asked about, and not kept at hand.
+      if (version.state !== 'revoked') opened.set(version.id, parts);
       return parts;
     },
     put(versionId, parts) {

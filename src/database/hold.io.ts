@@ -2,13 +2,11 @@
 // it starts (sqlite.io.ts, postgresql.io.ts), taken here instead.
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import { Failure } from '../model/failure.ts';
+import { LOCK_KEY } from './postgresql.io.ts';
 import { postgresqlTypes, type Store } from './reading.io.ts';
-
-/** Key of the advisory lock that a server on PostgreSQL holds: the word `claviger` as a 64-bit number. */
-const LOCK_KEY = '7164208268442035570';
+import { takeSqliteLock } from './sqlite.io.ts';
 
 export interface Hold {
   /** Lets servers in again. A process that ends has let go, too. */
@@ -22,15 +20,8 @@ export async function holdStore(store: Store, dataDirectory: string): Promise<Ho
 
 function holdSqlite(dataDirectory: string): Hold {
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
-  const lock = new DatabaseSync(path.join(dataDirectory, 'claviger.db.lock'), { timeout: 0 });
-  try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE');
-    lock.exec('PRAGMA journal_mode = DELETE');
-    lock.exec('BEGIN EXCLUSIVE');
-  } catch (cause) {
-    lock.close();
-    throw new Failure('conflict', 'a server is using this data directory: stop it first', { cause });
-  }
+  const file = path.join(dataDirectory, 'claviger.db');
+  const lock = takeSqliteLock(file, 'a server is using this data directory: stop it first');
   return {
     release() {
       lock.close();

@@ -34,7 +34,7 @@ import type { Schema, Tables } from './schema.ts';
 import { DELETE_BLOB, numbered, PUT_BLOB, rowStatement, type Statement } from './statements.ts';
 
 /** Key of the advisory lock that one server holds: the word `claviger` as a 64-bit number. */
-const LOCK_KEY = '7164208268442035570';
+export const LOCK_KEY = '7164208268442035570';
 const INT8 = 20;
 
 /** 64-bit integers come back as numbers; ours stay far below 2^53. */

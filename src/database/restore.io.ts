@@ -1,11 +1,11 @@
 // Restoring a backup. A working copy is prepared beside the data: checked, migrated, its epoch raised by one and the first entry of
 // the new epoch written, which names the last checkpoint that was known. Only then it takes the database's place, in one step:
-// a rename on SQLite, one transaction on PostgreSQL. What was there before is kept under another name.
+// a rename on SQLite, one transaction on PostgreSQL. What was there before is kept under another name, which it is given first.
 //
 // What a restore cannot do is make providers forget: keys that were rotated since are told apart by the recovery that the server
 // runs before it brokers (credentials/recovery.ts). It is asked for here, by the row `recovery` of the settings.
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type pg from 'pg';
@@ -59,8 +59,9 @@ export interface Restored {
 }
 
 /**
- * Restores a backup. Throws `conflict` where a server is running or a database is there and may not be replaced, `corrupt` where the
- * backup is, `invalid` where it is of a newer program. A crash leaves the old database or the new one; then it is run again.
+ * Restores a backup. Throws `conflict` where a server is running, a database is there and may not be replaced or is being read, `corrupt` where the
+ * backup is, `invalid` where it is of a newer program. A crash leaves the old database or the new one; then it is run again, or the server
+ * is started: on the new one it puts the remaining checkpoints aside itself (recovery.io.ts).
  */
 export async function restoreBackup(input: RestoreInput): Promise<Restored> {
   const manifest = await checkBackup(input.file);
@@ -110,10 +111,14 @@ async function refuseOccupied(input: RestoreInput): Promise<void> {
 }
 
 function lastCheckpoints(manifest: BackupManifest, dataDirectory: string): Record<Log, KnownCheckpoint | null> {
-  const onDisk = newestCheckpoints(path.join(dataDirectory, 'ledger'));
+  const ledger = path.join(dataDirectory, 'ledger');
+  const onDisk = newestCheckpoints(ledger);
   const newest = (log: Log) => {
     const origin = originOf(manifest.instance, log);
-    const found = [knownCheckpoint(onDisk[log], origin), knownCheckpoint(manifest.logs[log].checkpoint, origin)];
+    // Where none is there, a restore that was killed may have put it aside already.
+    const aside = path.join(ledger, log, 'superseded', String(manifest.epoch + 1), 'checkpoint');
+    const note = onDisk[log] ?? (existsSync(aside) ? readFileSync(aside, 'utf8') : null);
+    const found = [knownCheckpoint(note, origin), knownCheckpoint(manifest.logs[log].checkpoint, origin)];
     return found.filter((one) => one !== null).sort((a, b) => b.size - a.size)[0] ?? null;
   };
   return { control: newest('control'), use: newest('use') };
@@ -186,39 +191,74 @@ function detailOf({ manifest, lastKnown }: Preparation): JsonObject {
   };
 }
 
-/** Puts the working copy where the database is, and what was there under another name. */
+/**
+ * Puts the working copy where the database is, and what was there under another name. At every instant one of the two is in its place,
+ * whole: a kill before the rename leaves the old one, any later one the new one.
+ */
 function exchangeFile(work: string, file: string, epoch: number): string | null {
   flush(work);
-  const aside = existsSync(file) ? freeName(`${file}.before-epoch-${epoch}`) : null;
-  if (aside !== null) {
+  const isThere = existsSync(file);
+  const aside = freeName(`${file}.before-epoch-${epoch}`, file);
+  if (isThere) {
     foldLog(file);
-    // A log that stayed behind would be taken for that of the new database: it goes first.
-    for (const end of ['-wal', '-shm', '']) {
-      if (existsSync(`${file}${end}`)) renameSync(`${file}${end}`, `${aside}${end}`);
-    }
+    nameTwice(file, aside);
   }
+  // A log that stayed behind would be taken for that of the new database: it goes first. The old database needs it no more, or is damaged.
+  for (const end of ['-wal', '-shm']) {
+    if (existsSync(`${file}${end}`)) renameSync(`${file}${end}`, `${aside}${end}`);
+  }
+  flush(path.dirname(file));
   renameSync(work, file);
   flush(path.dirname(file));
-  return aside;
+  return isThere ? aside : null;
 }
 
-/** Writes the write-ahead log into its database, where the database can still be opened. */
+/** Gives the database a second name; on a file system without links, such as that of a memory stick, a copy of it. */
+function nameTwice(file: string, aside: string): void {
+  rmSync(`${aside}.partial`, { force: true });
+  if (existsSync(aside)) return;
+  try {
+    linkSync(file, aside);
+  } catch {
+    copyFileSync(file, `${aside}.partial`);
+    flush(`${aside}.partial`);
+    renameSync(`${aside}.partial`, aside);
+  }
+}
+
+/**
+ * Writes the write-ahead log into its database, where the database can still be opened. Throws `conflict` where something reads it for so
+ * long that not all of the log can be written: put aside then, the database would not be whole for a moment.
+ */
 function foldLog(file: string): void {
+  let isRead = false;
   try {
     const database = openSqlite(file);
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    database.exec(`PRAGMA busy_timeout = ${READERS_WAIT_MS}`);
+    isRead = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 1;
     database.close();
   } catch {
     // A damaged database is put aside as it is, its log beside it.
   }
+  if (isRead) throw new Failure('conflict', 'something is reading the database: try again when it has ended');
 }
 
-function freeName(name: string): string {
-  for (let n = 2; n < 1_000; n++) {
-    const candidate = n === 2 ? name : `${name}-${n - 1}`;
-    if (!existsSync(candidate)) return candidate;
+const READERS_WAIT_MS = 2_000;
+
+/** A name that nothing has, or that a killed restore has already given to the same file. */
+function freeName(name: string, file: string): string {
+  for (let n = 1; n < 1_000; n++) {
+    const candidate = n === 1 ? name : `${name}-${n}`;
+    const isTaken = existsSync(candidate) ? !isSameFile(candidate, file) : existsSync(`${candidate}-wal`);
+    if (!isTaken) return candidate;
   }
   throw new Failure('conflict', 'too many databases were put aside here');
+}
+
+function isSameFile(a: string, b: string): boolean {
+  if (!existsSync(b)) return false;
+  const [one, other] = [statSync(a), statSync(b)];
+  return one.ino === other.ino && one.dev === other.dev;
 }
 
 const BATCH = 500;

@@ -82,10 +82,10 @@ export function migrateSqlite(database: DatabaseSync): number[] {
 }
 
 /**
- * Takes the data directory for this process: an exclusive lock on a file of its own, which the system releases when the process
- * ends, however it ends. Throws `conflict` where another server holds it.
+ * Takes a database file for this process: an exclusive lock on a file of its own beside it, which the system releases when the process
+ * ends, however it ends. Throws `conflict`, saying `taken`, where another process holds it. Closing it lets go.
  */
-function takeLock(file: string): DatabaseSync {
+export function takeSqliteLock(file: string, taken: string): DatabaseSync {
   const lock = new DatabaseSync(`${file}.lock`, { timeout: 0 });
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE');
@@ -94,7 +94,7 @@ function takeLock(file: string): DatabaseSync {
     return lock;
   } catch (cause) {
     lock.close();
-    throw new Failure('conflict', 'another Claviger server is using this data directory', { cause });
+    throw new Failure('conflict', taken, { cause });
   }
 }
 
@@ -108,7 +108,7 @@ export interface SqliteOptions {
 
 /** Opens the database for serving. Throws `conflict` where it is in use, `invalid` where its schema is not this program's. */
 export async function openSqliteDatabase(options: SqliteOptions): Promise<Database> {
-  const lock = takeLock(options.file);
+  const lock = takeSqliteLock(options.file, 'another Claviger server is using this data directory');
   const reader = openSqlite(options.file);
   const version = sqliteSchemaVersion(reader);
   if (version !== SCHEMA_VERSION) {

@@ -1,7 +1,7 @@
 // The brake on guessing: how often a source may fail to authenticate before its further failures are answered 429. A valid token is never
 // held up, whatever came from its address before. One number for each source (GCRA, access/limit.ts), a bounded count of sources.
 import { limitOf, spend } from '../access/limit.ts';
-import { parseAddress, unmapped } from '../model/address.ts';
+import { sourceKey } from '../model/address.ts';
 
 export interface Brake {
   /** Counts a failure. Returns 0 where it may be answered as such, else the milliseconds to wait. */
@@ -40,12 +40,4 @@ export function createBrake(limits: BrakeLimits): Brake {
       return arrivals.size;
     },
   };
-}
-
-/** One key for an IPv4 address, one for the /64 of an IPv6 address: whoever has one of its addresses has them all. */
-function sourceKey(source: string): string {
-  const address = parseAddress(source);
-  if (address === null) return 'unknown';
-  const plain = unmapped(address);
-  return plain.family === 4 ? plain.text : `${(plain.value >> 64n).toString(16)}/64`;
 }

@@ -1,32 +1,14 @@
-// Who calls: the address behind proxies that are trusted, and nobody else's word; tokens of every state.
+// Who calls: tokens of every state.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
 import { policyOf } from '../access/policy.ts';
 import type { PrincipalRow, TokenRow } from '../access/principal.ts';
 import { newTokenText } from '../access/token.ts';
-import { parseNetworks } from '../model/address.ts';
 import { emptyRows } from '../model/change.ts';
-import { identify, sourceOf } from './caller.ts';
+import { identify } from './caller.ts';
 
 const hash = (text: string) => createHash('sha256').update(text).digest('hex');
-
-test('the peer is the source, unless it is trusted and says otherwise', () => {
-  const trusted = parseNetworks(['10.0.0.0/8', '::1/128']);
-  const table: [string, string, string][] = [
-    ['192.0.2.1', '203.0.113.9', '192.0.2.1'],
-    ['10.0.0.1', '203.0.113.9', '203.0.113.9'],
-    ['::ffff:10.0.0.1', '203.0.113.9', '203.0.113.9'],
-    ['10.0.0.1', '1.1.1.1, 203.0.113.9, 10.0.0.2', '203.0.113.9'],
-    ['10.0.0.1', '1.1.1.1, nonsense, 10.0.0.2', '10.0.0.1'],
-    ['10.0.0.1', '', '10.0.0.1'],
-    ['10.0.0.1', '10.0.0.2, 10.0.0.3', '10.0.0.1'],
-    ['::1', '2001:db8::1', '2001:db8::1'],
-  ];
-  for (const [peer, claims, source] of table)
-    assert.equal(sourceOf(peer, claims, trusted), source, `${peer} ${claims}`);
-  assert.equal(sourceOf('10.0.0.1', '203.0.113.9', []), '10.0.0.1');
-});
 
 function world(token: Partial<TokenRow> = {}, principal: Partial<PrincipalRow> = {}) {
   let seed = 1;

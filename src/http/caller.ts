@@ -1,24 +1,11 @@
-// Who calls: the source address behind trusted proxies, the bearer token, and what it may do. Pure: the policy in memory and the hash come
+// Who calls: the bearer token, and what it may do. Pure: the policy in memory and the hash come
 // in. Tokens stand in the Authorization header and nowhere else; a token that is bound to a credential opens the broker alone.
 import { type LiveToken, type Policy, tokenProblem } from '../access/policy.ts';
 import { permissionsOf } from '../access/role.ts';
 import { bareToken, isWellFormedToken } from '../access/token.ts';
-import { type Address, contains, type Network, parseAddress } from '../model/address.ts';
+import { parseAddress } from '../model/address.ts';
 import type { UtcMs } from '../model/clock.ts';
 import type { Caller } from '../model/route.ts';
-
-/** The caller's address: the socket's peer or, where that is a trusted proxy, the last address of X-Forwarded-For that is not. */
-export function sourceOf(peer: string, forwardedFor: string, trusted: readonly Network[]): string {
-  const isTrusted = (address: Address | null) =>
-    address !== null && trusted.some((network) => contains(network, address));
-  if (!isTrusted(parseAddress(peer))) return peer;
-  const claims = forwardedFor.split(',').map((text) => parseAddress(text.trim()));
-  for (const claim of claims.reverse()) {
-    if (claim === null) return peer;
-    if (!isTrusted(claim)) return claim.text;
-  }
-  return peer;
-}
 
 export type Identified =
   | { readonly is: 'caller'; readonly caller: Caller; readonly token: LiveToken }

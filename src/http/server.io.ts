@@ -10,13 +10,13 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { Policy } from '../access/policy.ts';
 import { PERMISSIONS, type Permission } from '../access/role.ts';
-import type { Network } from '../model/address.ts';
+import { type Network, sourceOf } from '../model/address.ts';
 import type { Desk } from '../model/desk.ts';
-import { assert } from '../model/failure.ts';
+import { assert, Failure } from '../model/failure.ts';
 import type { Answer, Caller, Route } from '../model/route.ts';
 import { BODY_BYTES_MAX, parseBody } from './body.ts';
 import type { Brake } from './brake.ts';
-import { identify, sourceOf } from './caller.ts';
+import { identify } from './caller.ts';
 import { checkedAnswer } from './checked.ts';
 import type { Idempotency } from './idempotency.ts';
 import { fastifySchema, markOptionalBodies, PUBLIC } from './openapi.ts';
@@ -66,7 +66,7 @@ export interface ApiOptions {
 }
 
 export interface ApiServer {
-  /** Starts to listen and resolves with the origin. Port 0 takes a free one. */
+  /** Starts to listen and resolves with the origin. Port 0 takes a free one. Throws `unavailable`, pointing at `/api/listen`. */
   listen(host: string, port: number): Promise<string>;
   /** For a certificate that is replaced while it runs. */
   readonly server: Server;
@@ -288,7 +288,10 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
     server: app.server,
     document,
     async listen(host, port) {
-      await app.listen({ host, port });
+      await app.listen({ host, port }).catch((cause: unknown) => {
+        const errors = [{ pointer: '/api/listen', detail: 'cannot be listened on' }];
+        throw new Failure('unavailable', 'the API’s address cannot be listened on', { cause, errors });
+      });
       const { port: taken } = app.server.address() as AddressInfo;
       return `${options.tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${taken}`;
     },

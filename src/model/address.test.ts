@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { addressOf, contains, parseAddress, parseNetwork, parseNetworks, unmapped } from './address.ts';
+import { addressOf, contains, parseAddress, parseNetwork, parseNetworks, sourceOf, unmapped } from './address.ts';
 import { Failure } from './failure.ts';
 
 test('canonical texts are read and printed unchanged', () => {
@@ -131,4 +131,21 @@ test('membership agrees with the block list of the runtime', () => {
       }
     }),
   );
+});
+
+test('the peer is the source, unless it is trusted and says otherwise', () => {
+  const trusted = parseNetworks(['10.0.0.0/8', '::1/128']);
+  const table: [string, string, string][] = [
+    ['192.0.2.1', '203.0.113.9', '192.0.2.1'],
+    ['10.0.0.1', '203.0.113.9', '203.0.113.9'],
+    ['::ffff:10.0.0.1', '203.0.113.9', '203.0.113.9'],
+    ['10.0.0.1', '1.1.1.1, 203.0.113.9, 10.0.0.2', '203.0.113.9'],
+    ['10.0.0.1', '1.1.1.1, nonsense, 10.0.0.2', '10.0.0.1'],
+    ['10.0.0.1', '', '10.0.0.1'],
+    ['10.0.0.1', '10.0.0.2, 10.0.0.3', '10.0.0.1'],
+    ['::1', '2001:db8::1', '2001:db8::1'],
+  ];
+  for (const [peer, claims, source] of table)
+    assert.equal(sourceOf(peer, claims, trusted), source, `${peer} ${claims}`);
+  assert.equal(sourceOf('10.0.0.1', '203.0.113.9', []), '10.0.0.1');
 });

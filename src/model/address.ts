@@ -139,3 +139,27 @@ export function contains(network: Network, address: Address): boolean {
   const hostBits = BigInt((plain.family === 4 ? 32 : 128) - network.prefix);
   return plain.value >> hostBits === network.value >> hostBits;
 }
+
+/**
+ * The caller's address: the socket's peer or, where that is a trusted proxy, the last address of X-Forwarded-For that is not. A claim that
+ * is no address ends the search, and the peer it is. `forwardedFor`: the header's lines joined by commas, empty where there is none.
+ */
+export function sourceOf(peer: string, forwardedFor: string, trusted: readonly Network[]): string {
+  const isTrusted = (address: Address | null) =>
+    address !== null && trusted.some((network) => contains(network, address));
+  if (!isTrusted(parseAddress(peer))) return peer;
+  const claims = forwardedFor.split(',').map((text) => parseAddress(text.trim()));
+  for (const claim of claims.reverse()) {
+    if (claim === null) return peer;
+    if (!isTrusted(claim)) return claim.text;
+  }
+  return peer;
+}
+
+/** One key for an IPv4 address, mapped or not, and one for the /64 of an IPv6 address: whoever has one of its addresses has them all. */
+export function sourceKey(remote: string): string {
+  const address = parseAddress(remote);
+  if (address === null) return 'unknown';
+  const plain = unmapped(address);
+  return plain.family === 4 ? plain.text : `${(plain.value >> 64n).toString(16)}/64`;
+}

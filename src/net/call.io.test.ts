@@ -14,6 +14,7 @@ import { createGuard, createResolver } from './resolve.io.ts';
 
 const KEY = new Secret('canary/old-key');
 const BEARER: readonly Place[] = [{ in: 'header', name: 'Authorization', scheme: 'Bearer' }];
+const WITH_KEY = { parts: { key: KEY }, places: BEARER };
 const GET: ProviderRequest = { method: 'GET', path: '/keys' };
 const POST: ProviderRequest = { method: 'POST', path: '/keys', json: { label: 'a "label"' } };
 const clock = { now: Date.now, monotonic: () => performance.now() };
@@ -83,7 +84,7 @@ test('the request goes out whole, with the key in its place and nothing beside i
   });
   const origin = `http://upstream.test:${await listen(t, server)}`;
   const call = createBench(t, { origin });
-  const answer = await call({ ...POST, headers: { 'X-Version': '2' } }, KEY, BEARER);
+  const answer = await call({ ...POST, headers: { 'X-Version': '2' } }, WITH_KEY);
   assert.deepEqual(
     [answer.status, answer.json, answer.text, answer.headers['x-request-id']],
     [201, { id: 7 }, '{"id":7}', 'r1'],
@@ -112,7 +113,7 @@ test('every status is an answer: redirects are not followed, errors not thrown, 
       t,
       `HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 ${status} X\r\nLocation: http://127.0.0.1:1/x\r\n${empty}\r\n`,
     );
-    const answer = await createBench(t, { origin })(GET, KEY, BEARER);
+    const answer = await createBench(t, { origin })(GET, WITH_KEY);
     assert.deepEqual([answer.status, answer.json, answer.text], [status, null, '']);
     assert.equal(answer.headers['location'], 'http://127.0.0.1:1/x');
     assert.equal(answer.headers['link'], undefined);
@@ -125,7 +126,7 @@ test('the own key is scrubbed from headers, text and JSON in all its forms; a ne
     t,
     `HTTP/1.1 200 OK\r\nX-Echo: Bearer canary/old-key\r\nX-Echo: canary%2fold-key\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
-  const answer = await createBench(t, { origin })(GET, KEY, BEARER);
+  const answer = await createBench(t, { origin })(GET, WITH_KEY);
   assert.deepEqual(answer.json, { old: '[scrubbed]', echo: '[scrubbed] [scrubbed]', new: 'canary/new-key' });
   assert.equal(answer.headers['x-echo'], 'Bearer [scrubbed], [scrubbed]');
   assert.ok(!JSON.stringify(answer).includes('old-key'));
@@ -133,7 +134,7 @@ test('the own key is scrubbed from headers, text and JSON in all its forms; a ne
 
 test('header names of an answer cannot reach the prototype', async (t) => {
   const origin = await listenAnswer(t, 'HTTP/1.1 200 OK\r\n__proto__: x\r\nContent-Length: 0\r\n\r\n');
-  const answer = await createBench(t, { origin })(GET, KEY, BEARER);
+  const answer = await createBench(t, { origin })(GET, WITH_KEY);
   assert.equal(Object.getPrototypeOf(answer.headers), Object.prototype);
 });
 
@@ -141,7 +142,7 @@ test('the text is cut at 64 KiB, the JSON is read whole', async (t) => {
   const body = JSON.stringify({ long: 'é'.repeat(40_000), last: 1 });
   const server = createHttpServer((_request, response) => response.end(body));
   const origin = `http://upstream.test:${await listen(t, server)}`;
-  const answer = await createBench(t, { origin })(GET, KEY, BEARER);
+  const answer = await createBench(t, { origin })(GET, WITH_KEY);
   assert.equal((answer.json as { last: number }).last, 1);
   assert.ok(Buffer.byteLength(answer.text) <= 65_536 && Buffer.byteLength(answer.text) > 65_530);
   assert.ok(body.startsWith(answer.text));
@@ -221,7 +222,7 @@ for (const { name, code, onConnection, deadlineMs } of CUTS) {
       onConnection(socket);
     });
     const call = createBench(t, { origin, ...(deadlineMs === undefined ? {} : { deadlineMs }) });
-    const failure = await failureOf(call(POST, KEY, BEARER));
+    const failure = await failureOf(call(POST, WITH_KEY));
     assert.equal(failure.code, code);
     assert.equal(connections, 1, 'the request was repeated');
   });
@@ -242,7 +243,7 @@ test('nothing was sent: unavailable', async (t) => {
     'a handshake that never ends': { origin: origin.replace('http:', 'https:'), deadlineMs: 60 },
   };
   for (const [name, bench] of Object.entries(benches)) {
-    const failure = await failureOf(createBench(t, bench)(POST, KEY, BEARER));
+    const failure = await failureOf(createBench(t, bench)(POST, WITH_KEY));
     assert.equal(failure.code, 'upstream-unavailable', name);
   }
   assert.ok(bytes < 2048, 'only a TLS client hello may have arrived');
@@ -261,7 +262,7 @@ test('a call that gave up while it was connecting sends nothing once the connect
   t.after(() => dialer.close());
   const settings = { origin, privateNetworks: ['127.0.0.0/8'], plainHttp: true };
   const call = createCall({ dispatcherFor: dialer.dispatcherFor, settings, clock, version: '0.1.0', deadlineMs: 20 });
-  const failure = await failureOf(call(POST, KEY, BEARER));
+  const failure = await failureOf(call(POST, WITH_KEY));
   assert.equal(failure.code, 'upstream-unavailable');
   answer(['127.0.0.1']);
   await new Promise((resolve) => setTimeout(resolve, 50));
@@ -277,9 +278,9 @@ test('a request that is not fit to be sent is invalid, and no connection is made
     { method: 'GET', path: '/', headers: { 'x-a': 'b\r\nc: d' } },
     { method: 'GET', path: '/', headers: { host: 'evil.net' } },
   ];
-  for (const request of requests) assert.equal((await failureOf(call(request, KEY, BEARER))).code, 'invalid');
-  assert.equal((await failureOf(call(GET, KEY, []))).code, 'invalid');
+  for (const request of requests) assert.equal((await failureOf(call(request, WITH_KEY))).code, 'invalid');
+  assert.equal((await failureOf(call(GET, { parts: { key: KEY }, places: [] }))).code, 'invalid');
   const elsewhere = createBench(t, { origin: 'http://localhost:1' });
-  assert.equal((await failureOf(elsewhere(GET, KEY, BEARER))).code, 'invalid');
+  assert.equal((await failureOf(elsewhere(GET, WITH_KEY))).code, 'invalid');
   assert.equal(connections, 0);
 });

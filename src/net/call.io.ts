@@ -5,10 +5,9 @@ import type { Dispatcher } from 'undici';
 import type { Clock } from '../model/clock.ts';
 import { Failure } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
-import type { Secret } from '../model/secret.ts';
-import type { Call, Place, ProviderAnswer, ProviderRequest, ProviderSettings } from '../providers/provider.ts';
+import type { Acting, Call, Parts, ProviderAnswer, ProviderRequest, ProviderSettings } from '../providers/provider.ts';
 import type { DispatcherFor } from './dial.io.ts';
-import { injectKey } from './inject.ts';
+import { injectSecrets, placed } from './inject.ts';
 import { createScrubber } from './scrub.ts';
 import { upstreamFailure } from './upstream-failure.ts';
 
@@ -55,7 +54,7 @@ function readAnswer(status: number, headers: Headers, body: Buffer, scrub: (text
 }
 
 /**
- * A `Call` towards the origin of these settings. The key is written into the first of the places given; the others must be
+ * A `Call` towards the origin of these settings. Each secret is written into its place; the others where one may stand must be
  * empty in the request. Every status is an answer, redirects too. Rejects with Failure
  * - `invalid` where the request or the origin is not fit to be sent (nothing was sent),
  * - `upstream-unavailable` where no byte of the request was sent: name, guard, connection, TLS, deadline before any of it ended,
@@ -66,11 +65,9 @@ function readAnswer(status: number, headers: Headers, body: Buffer, scrub: (text
 export function createCall(options: CallOptions): Call {
   const { dispatcherFor, settings, clock, version, deadlineMs = 10_000, answerBytesMax = 1_048_576 } = options;
 
-  return async function call(request: ProviderRequest, key: Secret, places: readonly Place[]): Promise<ProviderAnswer> {
-    const place = places[0];
-    if (place === undefined) throw new Failure('invalid', 'the key has no place in the request');
-    const wire = injectKey(request, key, places);
-    const scrub = createScrubber(key, place);
+  return async function call(request: ProviderRequest, acting: Acting, target?: Parts): Promise<ProviderAnswer> {
+    const wire = injectSecrets(request, acting, target);
+    const scrub = createScrubber(placed(request, acting, target));
     const dispatcher = dispatcherFor(settings.origin, settings, 'fresh');
     const startedAt = clock.monotonic();
 

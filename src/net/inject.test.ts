@@ -5,11 +5,16 @@ import fc from 'fast-check';
 import { Failure } from '../model/failure.ts';
 import { Secret } from '../model/secret.ts';
 import type { Place, ProviderRequest } from '../providers/provider.ts';
-import { injectKey } from './inject.ts';
+import { injectSecrets } from './inject.ts';
 
 const KEY = new Secret('canary/key+1=');
 const GET: ProviderRequest = { method: 'GET', path: '/v1/keys' };
 const BEARER: Place = { in: 'header', name: 'Authorization', scheme: 'Bearer' };
+
+/** With the one part that most kinds have. */
+function injectKey(request: ProviderRequest, key: Secret, places: readonly Place[]) {
+  return injectSecrets(request, { parts: { key }, places });
+}
 
 function headersOf(request: ProviderRequest, ...places: Place[]): Record<string, string> {
   const { headers } = injectKey(request, KEY, places);
@@ -163,4 +168,69 @@ test('whatever is accepted stays one line for each header and one target', () =>
     }),
     { numRuns: 2000 },
   );
+});
+
+test('each part stands in the first of its own places, and a user may be a part', () => {
+  const parts = {
+    clientId: new Secret('client-canary'),
+    secret: new Secret('secret-canary'),
+    sid: new Secret('SK-canary'),
+  };
+  const places: Place[] = [
+    { part: 'clientId', in: 'header', name: 'X-Client', scheme: null },
+    { part: 'secret', in: 'header', name: 'X-Secret', scheme: null },
+    { part: 'clientId', in: 'body', pointer: '/client_id' },
+    { part: 'secret', in: 'body', pointer: '/secret' },
+  ];
+  const wire = injectSecrets({ method: 'POST', path: '/x', json: {} }, { parts, places });
+  assert.equal(wire.body, '{}');
+  const lines = wire.headers.join(' ');
+  assert.ok(lines.includes('x-client client-canary') && lines.includes('x-secret secret-canary'));
+  assert.throws(
+    () => injectSecrets({ method: 'POST', path: '/x', json: { secret: 'x' } }, { parts, places }),
+    isInvalid,
+  );
+  const basic = injectSecrets(GET, { parts, places: [{ part: 'secret', in: 'basic', user: '{sid}' }] });
+  const token = basic.headers[basic.headers.indexOf('authorization') + 1]!.slice('Basic '.length);
+  assert.equal(Buffer.from(token, 'base64').toString(), 'SK-canary:secret-canary');
+  const whole = injectSecrets(GET, {
+    parts: { key: new Secret('admin:canary') },
+    places: [{ in: 'basic', user: null }],
+  });
+  assert.ok(whole.headers.includes(`Basic ${Buffer.from('admin:canary').toString('base64')}`));
+});
+
+test('a request may name its secrets: of the key that acts, and of the one that it is about', () => {
+  const acting = { parts: { clientId: new Secret('client-canary'), secret: new Secret('secret-canary') }, places: [] };
+  const target = { key: new Secret('access-canary') };
+  const request: ProviderRequest = {
+    method: 'POST',
+    path: '/item/remove',
+    json: {},
+    secrets: [
+      { of: 'acting', part: 'clientId', in: 'body', pointer: '/client_id' },
+      { of: 'acting', part: 'secret', in: 'body', pointer: '/secret' },
+      { of: 'target', in: 'body', pointer: '/access_token' },
+    ],
+  };
+  const body = '{"client_id":"client-canary","secret":"secret-canary","access_token":"access-canary"}';
+  assert.equal(injectSecrets(request, acting, target).body, body);
+  assert.throws(() => injectSecrets(request, acting), isInvalid);
+  const twice = {
+    ...request,
+    secrets: [request.secrets![0]!, { ...request.secrets![1]!, in: 'body', pointer: '/client_id' } as const],
+  };
+  assert.throws(() => injectSecrets(twice, acting, target), isInvalid);
+  assert.throws(() => injectSecrets({ ...request, method: 'GET' }, acting, target), isInvalid);
+});
+
+test('a form is a body of its own, and never beside a JSON body', () => {
+  const wire = injectSecrets(
+    { method: 'POST', path: '/x', form: { 'a b': 'c&d' } },
+    { parts: { key: KEY }, places: [BEARER] },
+  );
+  assert.equal(wire.body, 'a+b=c%26d');
+  assert.ok(wire.headers.includes('application/x-www-form-urlencoded'));
+  const both: ProviderRequest = { method: 'POST', path: '/x', form: { a: 'b' }, json: {} };
+  assert.throws(() => injectSecrets(both, { parts: { key: KEY }, places: [BEARER] }), isInvalid);
 });

@@ -1,11 +1,11 @@
-// Writes a key into its place in one of our own requests and turns it into what goes onto the wire. Pure and strict: nothing
+// Writes keys into their places in one of our own requests and turns it into what goes onto the wire. Pure and strict: nothing
 // that could end a header line, start a second one or leave the path is passed on; it is refused before a socket exists.
 // Not here: requests of callers, whose bodies are spliced and never parsed (the broker's), and answers (scrub.ts).
 // RFC 9110 section 5.5 (field values), RFC 7617 (basic), RFC 3986 (path and query), RFC 6901 (JSON pointer).
 import { Failure } from '../model/failure.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import { revealSecretText, type Secret } from '../model/secret.ts';
-import type { Place, ProviderRequest } from '../providers/provider.ts';
+import type { Acting, Parts, Place, ProviderRequest } from '../providers/provider.ts';
 import { isPlainTarget } from './target.ts';
 
 /** What is sent. Holds the key: must not be logged, kept or put into an error. */
@@ -63,22 +63,68 @@ export function keyText(key: Secret): string {
   return text;
 }
 
+/** A part in the place where it is written. */
+export interface Written {
+  readonly place: Place;
+  readonly text: string;
+  /** The user of a basic credential; null where the text is `user:password` itself, and everywhere else. */
+  readonly user: string | null;
+  readonly isSecret: boolean;
+}
+
 /** `user:key` in base64, as RFC 7617 writes it. */
-export function basicToken(user: string, key: string): string {
-  return new TextEncoder().encode(`${user}:${key}`).toBase64();
+export function basicToken({ user, text }: Pick<Written, 'user' | 'text'>): string {
+  return new TextEncoder().encode(user === null ? text : `${user}:${text}`).toBase64();
 }
 
-function headerOf(place: Place, key: string): readonly [string, string] | null {
-  if (place.in === 'header') return [place.name.toLowerCase(), place.scheme === null ? key : `${place.scheme} ${key}`];
-  if (place.in !== 'basic') return null;
-  if (place.user.includes(':')) throw invalid('the user of a basic credential holds a colon');
-  return ['authorization', `Basic ${basicToken(place.user, key)}`];
+const PART_IN_USER = /^\{([A-Za-z][A-Za-z0-9_]*)\}$/;
+
+function partOf(parts: Parts, name: string | undefined): Secret {
+  const names = Object.keys(parts);
+  const wanted = name ?? (Object.hasOwn(parts, 'key') || names.length !== 1 ? 'key' : names[0]!);
+  const part = Object.hasOwn(parts, wanted) ? parts[wanted] : undefined;
+  if (part === undefined) throw invalid('the key lacks a part that belongs into the request');
+  return part;
 }
 
-function headersOf(request: ProviderRequest, place: Place, key: string): string[] {
+function userOf(place: Place, parts: Parts): string | null {
+  if (place.in !== 'basic' || place.user === null) return null;
+  const named = PART_IN_USER.exec(place.user);
+  const user = named === null ? place.user : keyText(partOf(parts, named[1]));
+  if (user.includes(':')) throw invalid('the user of a basic credential holds a colon');
+  return user;
+}
+
+/** Which secrets stand where: as the request says, else each part of the acting key in the first of its places. */
+export function placed(request: ProviderRequest, acting: Acting, target: Parts | undefined): Written[] {
+  const write = (place: Place, parts: Parts): Written => ({
+    place,
+    text: keyText(partOf(parts, place.part)),
+    user: userOf(place, parts),
+    isSecret: acting.publicParts?.includes(place.part ?? 'key') !== true,
+  });
+  if (request.secrets !== undefined) {
+    return request.secrets.map((place) => {
+      if (place.of === 'target' && target === undefined) throw invalid('the request is about a key that is not given');
+      return write(place, place.of === 'target' ? target! : acting.parts);
+    });
+  }
+  const firsts = acting.places.filter(
+    (place, at) => acting.places.findIndex((other) => (other.part ?? 'key') === (place.part ?? 'key')) === at,
+  );
+  if (firsts.length === 0) throw invalid('the key has no place in the request');
+  return firsts.map((place) => write(place, acting.parts));
+}
+
+function headerOf({ place, text, user }: Written): readonly [string, string] | null {
+  if (place.in === 'header')
+    return [place.name.toLowerCase(), place.scheme === null ? text : `${place.scheme} ${text}`];
+  return place.in === 'basic' ? ['authorization', `Basic ${basicToken({ user, text })}`] : null;
+}
+
+function headersOf(request: ProviderRequest, written: readonly Written[]): string[] {
   const given = Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const);
-  const own = headerOf(place, key);
-  const all = own === null ? given : [...given, own];
+  const all = [...given, ...written.map(headerOf).filter((line) => line !== null)];
   if (all.length > HEADERS_MAX) throw invalid('the request has too many headers');
   const seen = new Set<string>();
   for (const [name, value] of all) {
@@ -92,18 +138,25 @@ function headersOf(request: ProviderRequest, place: Place, key: string): string[
   }
   const headers = all.flat();
   if (!seen.has('accept')) headers.push('accept', 'application/json');
-  const hasBody = request.json !== undefined || place.in === 'body';
-  if (hasBody && !seen.has('content-type')) headers.push('content-type', 'application/json');
+  const hasJson = request.json !== undefined || written.some(({ place }) => place.in === 'body');
+  if (hasJson && request.form !== undefined) throw invalid('the request has a form and a JSON body');
+  if (hasJson && !seen.has('content-type')) headers.push('content-type', 'application/json');
+  if (request.form !== undefined && !seen.has('content-type'))
+    headers.push('content-type', 'application/x-www-form-urlencoded');
   return headers;
 }
 
-function pathOf(request: ProviderRequest, place: Place, key: string): string {
+function pathOf(request: ProviderRequest, written: readonly Written[]): string {
   if (!isPlainTarget(request.path)) throw invalid('the path is not in its plain, percent-encoded form');
-  if (place.in !== 'query') return request.path;
-  const mark = request.path.indexOf('?');
-  const query = mark < 0 ? '' : request.path.slice(mark + 1);
-  const joint = mark < 0 ? '?' : query === '' || query.endsWith('&') ? '' : '&';
-  return `${request.path}${joint}${encodeURIComponent(place.name)}=${encodeURIComponent(key)}`;
+  let { path } = request;
+  for (const { place, text } of written) {
+    if (place.in !== 'query') continue;
+    const mark = path.indexOf('?');
+    const query = mark < 0 ? '' : path.slice(mark + 1);
+    const joint = mark < 0 ? '?' : query === '' || query.endsWith('&') ? '' : '&';
+    path = `${path}${joint}${encodeURIComponent(place.name)}=${encodeURIComponent(text)}`;
+  }
+  return path;
 }
 
 function pointerTokens(pointer: string): readonly string[] {
@@ -149,28 +202,40 @@ function isTaken(request: ProviderRequest, place: Place): boolean {
   return Object.keys(request.headers ?? {}).some((given) => given.toLowerCase() === name);
 }
 
-function bodyOf(request: ProviderRequest, place: Place, key: string): string | null {
-  if (request.method === 'GET' && (request.json !== undefined || place.in === 'body')) {
-    throw invalid('a GET request has no body');
-  }
-  if (place.in !== 'body') return request.json === undefined ? null : JSON.stringify(request.json);
-  return JSON.stringify(insertAt(request.json ?? {}, pointerTokens(place.pointer), key));
+function bodyOf(request: ProviderRequest, written: readonly Written[]): string | null {
+  const inBody = written.filter(({ place }) => place.in === 'body');
+  const hasBody = request.json !== undefined || request.form !== undefined || inBody.length > 0;
+  if (request.method === 'GET' && hasBody) throw invalid('a GET request has no body');
+  if (request.form !== undefined) return new URLSearchParams(request.form).toString();
+  if (!hasBody) return null;
+  const json = inBody.reduce<Json>(
+    (body, { place, text }) => (place.in === 'body' ? insertAt(body, pointerTokens(place.pointer), text) : body),
+    request.json ?? {},
+  );
+  return JSON.stringify(json);
 }
 
 /**
- * The request with the key in the first of the places. The others are where the kind's key may stand elsewhere; none of them may
- * be taken. Throws `invalid`, with a message that never quotes what was refused, where a header, the path or the key could be
- * read as more than one value, or where a place is taken.
+ * The request with its secrets written into their places. Whatever place a key might stand in must be empty in the request as it was
+ * built. Throws `invalid`, with a message that never quotes what was refused, where a header, the path or the key could be
+ * read as more than one value, where a place is taken or written twice, or where a part is missing.
  */
-export function injectKey(request: ProviderRequest, key: Secret, places: readonly Place[]): WireRequest {
-  const place = places[0];
-  if (place === undefined) throw invalid('the key has no place in the request');
-  if (places.some((other) => isTaken(request, other))) throw invalid('the request holds a value where the key belongs');
-  const text = keyText(key);
+export function injectSecrets(request: ProviderRequest, acting: Acting, target?: Parts): WireRequest {
+  const written = placed(request, acting, target);
+  const places: readonly Place[] = request.secrets ?? acting.places;
+  if (places.some((place) => isTaken(request, place))) throw invalid('the request holds a value where the key belongs');
+  const spots = written.map(({ place }) => spotOf(place));
+  if (new Set(spots).size < spots.length) throw invalid('two secrets have the same place in the request');
   return {
     method: request.method,
-    path: pathOf(request, place, text),
-    headers: headersOf(request, place, text),
-    body: bodyOf(request, place, text),
+    path: pathOf(request, written),
+    headers: headersOf(request, written),
+    body: bodyOf(request, written),
   };
+}
+
+function spotOf(place: Place): string {
+  if (place.in === 'body') return `body ${place.pointer}`;
+  if (place.in === 'query') return `query ${place.name}`;
+  return `header ${place.in === 'basic' ? 'authorization' : place.name.toLowerCase()}`;
 }

@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Secret } from '../model/secret.ts';
 import { createScrubber, SCRUBBED } from './scrub.ts';
 
 const HEADER = { in: 'header', name: 'authorization', scheme: 'Bearer' } as const;
 
-function scrubOf(key: string): (text: string) => string {
-  return createScrubber(new Secret(key), HEADER);
+function scrubOf(text: string): (text: string) => string {
+  return createScrubber([{ place: HEADER, text, user: null, isSecret: true }]);
 }
 
 test('the exact key goes, wherever it stands and however often', () => {
@@ -44,7 +43,9 @@ test('what stands right before the key does not hide it', () => {
 });
 
 test('the token of a basic credential goes', () => {
-  const scrub = createScrubber(new Secret('canary?>'), { in: 'basic', user: 'admin' });
+  const scrub = createScrubber([
+    { place: { in: 'basic', user: 'admin' }, text: 'canary?>', user: 'admin', isSecret: true },
+  ]);
   const token = Buffer.from('admin:canary?>').toString('base64');
   assert.equal(scrub(`Basic ${token} and ${token.replaceAll('=', '%3D')}`), `Basic ${SCRUBBED} and ${SCRUBBED}`);
 });
@@ -73,4 +74,13 @@ test('a key and an answer made to be slow are searched in linear time', () => {
   const scrub = scrubOf(`${'a'.repeat(8000)}b`);
   const answer = 'a'.repeat(1_000_000);
   assert.equal(scrub(answer), answer);
+});
+
+test('every secret that was written goes, and a public part stays', () => {
+  const scrub = createScrubber([
+    { place: HEADER, text: 'canary-1', user: null, isSecret: true },
+    { place: HEADER, text: 'canary-2', user: null, isSecret: true },
+    { place: HEADER, text: 'client-id', user: null, isSecret: false },
+  ]);
+  assert.equal(scrub('canary-1 canary-2 client-id'), `${SCRUBBED} ${SCRUBBED} client-id`);
 });

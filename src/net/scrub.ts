@@ -1,10 +1,8 @@
-// Takes a request's own key out of the answer, should the service echo it. Only that key: a new key that the answer brings
+// Takes a request's own keys out of the answer, should the service echo it. Only those: a new key that the answer brings
 // must stay readable. Covered: the key as it is, each character in any mixture of its literal form, its JSON escapes and its
 // percent-encoding, and for a basic credential the base64 token. Not covered: other encodings (base64 of parts, hex, HTML
 // entities, `+` for a space, anything encoded twice), a key cut in pieces. Works on whole, bounded texts; streams are the broker's.
-import type { Secret } from '../model/secret.ts';
-import type { Place } from '../providers/provider.ts';
-import { basicToken, keyText } from './inject.ts';
+import { basicToken, type Written } from './inject.ts';
 
 export const SCRUBBED = '[scrubbed]';
 
@@ -83,13 +81,16 @@ function replaceAll(text: string, needle: string, isDecoded: boolean): string {
   return parts.length === 0 ? text : parts.join('') + text.slice(copied);
 }
 
-/** A function that replaces every occurrence of the key by `[scrubbed]`, in time linear in the text. Throws `invalid` for a key that cannot be sent either. */
-export function createScrubber(key: Secret, place: Place): (text: string) => string {
-  const text = keyText(key);
-  const token = place.in === 'basic' ? basicToken(place.user, text) : null;
-
+/** A function that replaces every occurrence of what was written and is secret by `[scrubbed]`, in time linear in the text. */
+export function createScrubber(written: readonly Written[]): (text: string) => string {
+  const needles = new Set<string>();
+  for (const one of written) {
+    if (one.isSecret) needles.add(one.text);
+    if (one.place.in === 'basic') needles.add(basicToken(one));
+  }
   return function scrub(answer: string): string {
-    const plain = replaceAll(replaceAll(answer, text, false), text, true);
-    return token === null ? plain : replaceAll(replaceAll(plain, token, false), token, true);
+    let text = answer;
+    for (const needle of needles) text = replaceAll(replaceAll(text, needle, false), needle, true);
+    return text;
   };
 }

@@ -5,7 +5,7 @@ import test from 'node:test';
 import { type ProviderTwin, providerConformance } from '../../test/conformance/provider.ts';
 import { directCall } from '../../test/support/direct-call.ts';
 import { NEON_DOCUMENT_ABSENT, neonDocument } from '../../test/support/openapi.ts';
-import type { Fault, FaultName } from '../../twins/neon.faults.ts';
+import type { Fault, FaultName } from '../../twins/faults.ts';
 import { startNeonTwin } from '../../twins/neon.io.ts';
 import { Failure } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
@@ -45,7 +45,7 @@ async function neonTwin(): Promise<ProviderTwin> {
   const settings = { orgId: seeds.orgId, projectId: seeds.projectId };
   return {
     call: directCall(twin.origin),
-    issuer: () => ({ key: seeds.adminKey, settings }),
+    issuer: (kind) => ({ acting: { parts: { key: seeds.adminKey }, places: kind.places }, settings }),
     faults: Object.keys(FAULTS),
     inject: (fault) => twin.control.fault(fault as FaultName, FAULTS[fault as FaultName]),
     clearFaults: () => twin.control.clearFaults(),

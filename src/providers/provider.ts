@@ -4,15 +4,27 @@
 //
 // What may be claimed: `read` answers with a closed union. Whatever it does not recognise is `unknown` or `ambiguous`, never a
 // guess; a transport failure never reaches it.
+import type { UtcMs } from '../model/clock.ts';
+import { Failure } from '../model/failure.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { Secret } from '../model/secret.ts';
 
-/** Where a secret part stands in a request. */
-export type Place =
+/**
+ * Where a part of a credential stands in a request. `part` names it; absent, it is `key`, or the only one there is.
+ * `basic`: the part is the password, and `user` its user, as text or as another part (`{sid}`); null where the part is `user:password` itself.
+ */
+export type Place = { readonly part?: string } & (
   | { readonly in: 'header'; readonly name: string; readonly scheme: string | null }
-  | { readonly in: 'basic'; readonly user: string }
+  | { readonly in: 'basic'; readonly user: string | null }
   | { readonly in: 'query'; readonly name: string }
-  | { readonly in: 'body'; readonly pointer: string };
+  | { readonly in: 'body'; readonly pointer: string }
+);
+
+/** The parts of a version, by name: what is secret, and what goes with it (a client id). */
+export type Parts = Readonly<Record<string, Secret>>;
+
+/** A place in one of our own requests, and whose part stands there: of the key that acts, or of the one that it is about. */
+export type SecretPlace = Place & { readonly of: 'acting' | 'target' };
 
 /** One call to a provider's own API, relative to the origin of the credential. Never holds a secret. */
 export interface ProviderRequest {
@@ -21,6 +33,10 @@ export interface ProviderRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly json?: Json;
+  /** A body of `application/x-www-form-urlencoded`, instead of `json`. */
+  readonly form?: Readonly<Record<string, string>>;
+  /** Where secrets stand in this request. Absent: the acting key's parts, each in the first of its own places. */
+  readonly secrets?: readonly SecretPlace[];
 }
 
 /** What came back, whole and bounded. `json` is null where the body is empty or not JSON; `text` is at most 64 KiB of it. */
@@ -31,11 +47,20 @@ export interface ProviderAnswer {
   readonly text: string;
 }
 
+/** A key that acts: its parts, and where they stand in a request that does not say. */
+export interface Acting {
+  readonly parts: Parts;
+  readonly places: readonly Place[];
+  /** Parts that are no secrets: they may come back in an answer. */
+  readonly publicParts?: readonly string[];
+}
+
 /**
- * Sends one request with a key in its place and resolves with the answer, whatever its status.
+ * Sends one request with its secrets in their places and resolves with the answer, whatever its status. `target`: the parts of the key that
+ * the request is about, where it names them.
  * Rejects with Failure `upstream-unavailable` when nothing was sent, `upstream-ambiguous` when it may have been.
  */
-export type Call = (request: ProviderRequest, key: Secret, places: readonly Place[]) => Promise<ProviderAnswer>;
+export type Call = (request: ProviderRequest, acting: Acting, target?: Parts) => Promise<ProviderAnswer>;
 
 /** Liveness has three values. `unknown` is never `dead`. */
 export type Liveness =
@@ -64,12 +89,36 @@ export interface IssueInput {
   readonly settings: KindSettings;
   /** Name for the provider's list: carries credential, rotation and attempt, so that orphans can be attributed. */
   readonly label: string;
+  /** The native scopes to ask for, never more than before; absent where the kind has none. */
+  readonly scopes?: readonly string[];
+  /** UTC milliseconds at which the new key is to end by itself; absent: never, or what the provider does by default. */
+  readonly expiresAt?: UtcMs;
+}
+
+declare const isGrace: unique symbol;
+/** Seconds for which an old key lives on beside its successor: never none, for a provider that is told none kills it at once. */
+export type GraceSeconds = number & { readonly [isGrace]: true };
+
+/** Throws `invalid` for anything but whole seconds from 1 to the given maximum. */
+export function graceSeconds(seconds: number, maximum: number): GraceSeconds {
+  if (Number.isSafeInteger(seconds) && seconds >= 1 && seconds <= maximum) return seconds as GraceSeconds;
+  throw new Failure('invalid', `a grace is 1 to ${maximum} whole seconds`);
+}
+
+export interface ReplaceInput extends IssueInput {
+  /** The provider's id of the key that is replaced. */
+  readonly providerKeyId: string;
+  /** For kinds of mode `grace`. */
+  readonly grace?: GraceSeconds;
 }
 export type IssueOutcome =
   | {
       readonly is: 'issued';
       readonly parts: Readonly<Record<string, Secret>>;
       readonly providerKeyId: string;
+      /** What it may do and until when, where the answer says so. */
+      readonly scopes?: readonly string[];
+      readonly expiresAt?: UtcMs | null;
       readonly evidence: Evidence;
     }
   /** Certainly no key was made. `final`: the same request will never succeed; `quotaFull`: only after another key is gone. */
@@ -79,6 +128,8 @@ export type IssueOutcome =
 
 export interface ListInput {
   readonly settings: KindSettings;
+  /** Where the last page said that the next one begins; absent for the first. */
+  readonly cursor?: string;
 }
 export interface ListedKey {
   readonly providerKeyId: string;
@@ -92,7 +143,8 @@ export interface ListedKey {
   readonly scope: string | null;
 }
 export type ListOutcome =
-  | { readonly is: 'listed'; readonly keys: readonly ListedKey[] }
+  /** `next`: there is more, beginning there. A list is whole only when its last page is here. */
+  | { readonly is: 'listed'; readonly keys: readonly ListedKey[]; readonly next?: string }
   | { readonly is: 'refused'; readonly evidence: Evidence }
   | { readonly is: 'unknown'; readonly evidence: Evidence; readonly retryAfterMs: number | null };
 
@@ -111,6 +163,41 @@ export interface ProbeInput {
   readonly settings: KindSettings;
 }
 
+/** Whose key it is, and what it may do: what a pasted one is held against. */
+export type IdentityOutcome =
+  | {
+      readonly is: 'known';
+      /** The account, as the provider names it: compared, never shown as more than that. */
+      readonly account: string;
+      readonly providerKeyId?: string;
+      readonly scopes?: readonly string[];
+      readonly expiresAt?: UtcMs | null;
+      readonly evidence: Evidence;
+    }
+  | { readonly is: 'unknown'; readonly evidence: Evidence };
+
+/** What a provider's own scopes are worth. */
+export interface ScopeModel {
+  /** Of what they are a property: of the key, of the account behind it (a role), of the kind itself, or of nothing. */
+  readonly of: 'key' | 'actor' | 'kind' | 'none';
+  /** All there are, where they are known. */
+  readonly all: readonly string[];
+  /** There are more, which nobody has listed: one that is not among them is taken as it is. */
+  readonly isOpen?: boolean;
+  /** Scopes that include others: `read` has `read:accounts` and its like. */
+  readonly includes?: Readonly<Record<string, readonly string[]>>;
+  /** Scopes that mean everything, which no key should have: `*`. */
+  readonly everything?: readonly string[];
+}
+
+/** What a person does where there is no API, in the provider's own words, a step a line. */
+export interface ByHand {
+  readonly url: string;
+  readonly issue: readonly string[];
+  /** Null: nobody has to, the provider's API or the new key ends the old one. */
+  readonly revoke: readonly string[] | null;
+}
+
 /** How versions of a kind may follow one another. */
 export type RotationMode = 'overlap' | 'grace' | 'swap' | 'assisted';
 
@@ -118,8 +205,10 @@ export type RotationMode = 'overlap' | 'grace' | 'swap' | 'assisted';
 export interface Kind {
   readonly name: string;
   readonly title: string;
-  /** Names of the secret parts; most kinds have the one part `key`. */
+  /** Names of the parts; most kinds have the one part `key`. */
   readonly parts: readonly string[];
+  /** Those that are no secrets but go with one: a client id. They are not scrubbed from answers. */
+  readonly publicParts?: readonly string[];
   /** Format of a part, for validating what is pasted or imported. Anchored. */
   readonly format: Readonly<Record<string, RegExp>>;
   /** Every place where this kind's key may stand in a request; the first one is where it is injected. */
@@ -129,6 +218,8 @@ export interface Kind {
   readonly activeMax: number | null;
   /** Longest time after a delete in which the provider may still accept the key, milliseconds, with its source in a comment. */
   readonly propagationMs: number;
+  /** Origin of the service for this kind, where it is not the provider's. */
+  readonly origin?: string;
   /** The settings a credential of this kind needs, each with what it means. */
   readonly settings: Readonly<Record<string, { readonly required: boolean; readonly about: string }>>;
   /** Kinds whose keys may mint and revoke this one. */
@@ -137,6 +228,20 @@ export interface Kind {
   readonly list: Operation<ListInput, ListOutcome> | null;
   readonly revoke: Operation<RevokeInput, RevokeOutcome> | null;
   readonly probe: Operation<ProbeInput, Liveness>;
+  /** Whose key asks in `probe` and `identity`: its own, or its issuer's with this one as the target. Absent: its own. */
+  readonly asks?: 'own' | 'issuer';
+  /**
+   * Mode `grace`: makes the next key and leaves the old one alive for the grace. Mode `swap`: makes the next key and ends the old one in
+   * the same moment. The issuer acts, the old key is the target.
+   */
+  readonly replace?: Operation<ReplaceInput, IssueOutcome>;
+  /** Longest grace that the provider grants, seconds. */
+  readonly graceMaxSeconds?: number;
+  readonly identity?: Operation<ProbeInput, IdentityOutcome>;
+  readonly scopes?: ScopeModel;
+  /** Whether a new key can be asked for with an end. */
+  readonly canExpire?: boolean;
+  readonly byHand?: ByHand;
 }
 
 /** One named thing that the provider's API can do. Grants name actions, not paths. */
@@ -144,13 +249,15 @@ export interface Action {
   /** `resource.verb`: `branch.create`. Unique in the provider's catalogue. */
   readonly name: string;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS';
-  /** Path below the origin with parameters in braces: `/api/v2/projects/{project_id}/branches`. A parameter is one whole segment. */
+  /** Path below the origin with parameters in braces: `/api/v2/projects/{project_id}/branches`. A parameter is one whole segment; the last one may be `{rest*}`, all that is left. */
   readonly path: string;
   readonly effect: 'read' | 'write' | 'delete';
   /** Query parameters that a grant may constrain. */
   readonly query?: readonly string[];
   /** Path parameters that may hold an encoded slash (`%2F`), as GitLab's project paths need. */
   readonly slashes?: readonly string[];
+  /** Native scopes of which a key needs every one for this; absent where that is not known. */
+  readonly scopes?: readonly string[];
   /** Mints or reveals a credential: never matched by a wildcard. */
   readonly mints?: boolean;
   /** Whether a redirect to a foreign origin may pass to the client (`pass`) or is refused. */

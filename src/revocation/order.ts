@@ -131,6 +131,7 @@ export const REVOCATION: Protocol<RevocationState, RevocationEffect, RevocationE
   decide,
   evolve,
   isMaterial,
+  voidOnRead: (state) => (state.step === 'prove' && state.death.refusals > 0 ? { on: 'lapsed' } : null),
 };
 
 export function defaultRevocationPolicy(propagationMs: number): RevocationPolicy {

@@ -15,7 +15,7 @@ import {
   until,
   withShop,
 } from '../../test/support/workshop-checks.ts';
-import type { FaultName } from '../../twins/neon.faults.ts';
+import type { FaultName } from '../../twins/faults.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import type { RotationRow } from '../rotation/rotation.ts';
 import type { RevocationRow } from './revocation.ts';

@@ -60,15 +60,25 @@ test('revoke-first: suspended in the same commit, open uses cut, revoked, proven
 
 test('replace-first: the rotation brings the new key, and its old one is proven dead', () =>
   withShop(async (shop) => {
-    const { revocations, rotationId } = await revoke(shop, { order: 'replace-first' });
+    const { revocations, rotationId } = await revoke(shop, { order: 'replace-first', reason: 'owner-left' });
     assert.equal(revocations.length, 0);
     const row = await rotationEnd(shop, rotationId!);
     assert(row !== 'died' && row.state.end === 'rotated');
+    assert.deepEqual([row.trigger, row.reason], ['operator', 'owner-left'], 'the reason that was given');
     const credential = await shop.row<CredentialRow>('credential', shop.credential.id);
     assert.equal(credential.suspendedAt, null, 'nobody was kept from working');
     assert.deepEqual(await statesOf(shop), ['revoked', 'current']);
     assert.deepEqual(aliveKeys(shop), [(await currentOf(shop)).providerKeyId]);
-    await assertSound(shop);
+    const statement = (await assertSound(shop))[0]!.statement as Record<string, unknown>;
+    assert.deepEqual([statement['reason'], statement['requestedBy']], ['owner-left', 'prn_responder']);
+  }));
+
+test('under compromise replacing first is a rotation under compromise', () =>
+  withShop(async (shop) => {
+    const { rotationId } = await revoke(shop, { order: 'replace-first' });
+    const row = await rotationEnd(shop, rotationId!);
+    assert(row !== 'died');
+    assert.deepEqual([row.trigger, row.reason], ['compromise', 'compromised']);
   }));
 
 test('the credential’s own policy decides where the request does not', () =>
@@ -152,7 +162,10 @@ test('a key whose id is unknown waits for a person; what the person did is prove
 async function deleteByHand(shop: Workshop, providerKeyId: string): Promise<void> {
   const { orgId, adminKey } = shop.twin.control.seeds;
   const path = `/api/v2/organizations/${orgId}/api_keys/${providerKeyId}`;
-  const answer = await directCall(shop.twin.origin)({ method: 'DELETE', path }, adminKey, shop.credential.places);
+  const answer = await directCall(shop.twin.origin)(
+    { method: 'DELETE', path },
+    { parts: { key: adminKey }, places: shop.credential.places },
+  );
   assert.equal(answer.status, 200);
 }
 
@@ -198,7 +211,13 @@ test('the order is about the versions that there are once running rotations were
     desk,
     fence: 1,
     mono: () => 0,
-    prober: createProber({ now: () => 0, kindOf: () => fail() as never, callFor: () => fail, open: fail }),
+    prober: createProber({
+      now: () => 0,
+      kindOf: () => fail() as never,
+      callFor: () => fail,
+      open: fail,
+      issuerOf: () => null,
+    }),
     kindOf: () => ({ kind: neon.kinds[1]! }),
     callFor: () => fail,
     open: fail,

@@ -1,8 +1,9 @@
 // The revocation engine: answers the protocol's shell with a database and a provider. The suspension is in the same transaction as the
 // order; the provider is called after a signed checkpoint holds the intent; the end is a certificate, or says why there is none.
+import { createAsker, type Holder, issuerOf } from '../credentials/asking.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import { type Answer, type Ask, driveProtocol } from '../credentials/drive.ts';
-import type { Bracketed, Probeable, Prober } from '../credentials/prober.ts';
+import type { Bracketed, Prober } from '../credentials/prober.ts';
 import { type Actor, type ControlEvent, nextImage, type RowImage } from '../model/change.ts';
 import type { Desk } from '../model/desk.ts';
 import { allRows, findRow, getRow } from '../model/desk.ts';
@@ -37,8 +38,11 @@ export interface RevokerOptions {
     version: VersionRow;
     actor: Actor;
   }) => CertificateRow;
-  /** Asks for a rotation, for `replace-first`; and undoes a running one, for `revoke-first`. */
-  readonly rotate: (credentialId: string, actor: Actor) => Promise<{ id: string }>;
+  /** Asks for a rotation, for `replace-first`: the reason is the one that the old version's certificate will name. */
+  readonly rotate: (
+    asked: Pick<RevocationRequest, 'credentialId' | 'reason' | 'actor'>,
+  ) => Promise<{ readonly id: string }>;
+  /** Undoes a running one, for `revoke-first`. */
   readonly cancelRotations: (
     credentialId: string,
     actor: Actor,
@@ -62,6 +66,7 @@ const RELOAD_MS = 1_000;
 
 export function createRevoker(options: RevokerOptions): RunningRevoker {
   const { desk } = options;
+  const asker = createAsker(options);
   const runs = new Map<string, Promise<void>>();
   const timers = new Map<NodeJS.Timeout, () => void>();
   let stopping = false;
@@ -88,21 +93,12 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     while (!stopping) {
       const row = current(id);
       if (row === null || row.state.end !== null || options.isSealed()) return;
-      if ((await begun(row)) === 'finished') return;
+      if ((await once(row)) === 'finished') return;
       await pause(RELOAD_MS);
     }
   }
 
-  /** Drives from a fresh reading of the row. What evidence stood there is void first: it may lack an acceptance that was seen. */
-  async function begun(row: RevocationRow): Promise<'finished' | 'reload'> {
-    const lapsed = REVOCATION.evolve(row.state, { on: 'lapsed' }, instant(), row.policy);
-    if (lapsed === row.state) return once(row);
-    const ask = { ask: 'journal' as const, before: row.state, after: lapsed, event: { on: 'lapsed' as const } };
-    const written = await journal(row.id, row.rowVersion, ask, null);
-    const read = current(row.id);
-    return written === 'done' && read !== null ? once(read) : 'reload';
-  }
-
+  /** Drives from a fresh reading of the row. */
   async function once(row: RevocationRow): Promise<'finished' | 'reload'> {
     const steps = driveProtocol(REVOCATION, row.state, row.policy, instant());
     let said: Said | null = null;
@@ -147,26 +143,18 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     };
   }
 
-  function issuerOf(credential: CredentialRow): Probeable | null {
-    const issuer = findRow<CredentialRow>(desk.rows, 'credential', credential.issuerId ?? '');
-    const version = allRows<VersionRow>(desk.rows, 'version').find(
-      (one) => one.credentialId === issuer?.id && one.state === 'current',
-    );
-    return issuer === null || version === undefined ? null : { credential: issuer, version };
-  }
-
   /** A key that is known to be live, other than the target: another version of the credential in use, else the issuer's. */
-  function controlFor(credential: CredentialRow, target: VersionRow): Probeable | null {
+  function controlFor(credential: CredentialRow, target: VersionRow): Holder | null {
     const sibling = allRows<VersionRow>(desk.rows, 'version').find(
       (one) => one.credentialId === credential.id && one.id !== target.id && one.state === 'current',
     );
-    return sibling === undefined ? issuerOf(credential) : { credential, version: sibling };
+    return sibling === undefined ? issuerOf(desk.rows, credential) : { credential, version: sibling };
   }
 
   async function act(effect: RevocationEffect, id: string): Promise<Said> {
     const { row, credential, version } = subject(id);
     if (effect.do === 'revoke') {
-      const detail = await callRevoke(row.state.providerKeyId, credential);
+      const detail = await callRevoke(row.state.providerKeyId, credential, version);
       return { event: { on: 'revoke-called' }, detail, bracketed: null };
     }
     const control = controlFor(credential, version);
@@ -180,25 +168,21 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     };
   }
 
-  async function callRevoke(providerKeyId: string | null, credential: CredentialRow): Promise<JsonObject> {
+  async function callRevoke(
+    providerKeyId: string | null,
+    credential: CredentialRow,
+    version: VersionRow,
+  ): Promise<JsonObject> {
     const { kind } = options.kindOf(credential);
-    const issuer = issuerOf(credential);
+    const issuer = issuerOf(desk.rows, credential);
     if (kind.revoke === null || issuer === null || providerKeyId === null) return { outcome: 'impossible' };
-    const input = { settings: credential.settings, providerKeyId };
-    try {
-      const parts = await options.open(issuer.credential, issuer.version);
-      const key = parts['key'] ?? Object.values(parts)[0]!;
-      const answer = await options.callFor(issuer.credential)(
-        kind.revoke.request(input),
-        key,
-        issuer.credential.places,
-      );
-      const outcome = kind.revoke.read(answer, input);
-      const { status, signature, requestId } = outcome.evidence;
-      return { outcome: outcome.is, status, signature, requestId, providerKeyId };
-    } catch (error) {
-      return { outcome: Failure.is(error) ? error.code : 'error', providerKeyId };
-    }
+    const said = await asker.revoke(kind, { settings: credential.settings, providerKeyId }, issuer, {
+      credential,
+      version,
+    });
+    if (said.is === 'no-answer') return { outcome: said.code, providerKeyId };
+    const { status, signature, requestId } = said.evidence;
+    return { outcome: said.is, status, signature, requestId, providerKeyId };
   }
 
   async function journal(
@@ -272,7 +256,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     const order = asked.order ?? credential.policy.onCompromise;
     const current = versions.find((version) => version.state === 'current');
     if (order === 'replace-first' && current !== undefined) {
-      const rotation = await options.rotate(credential.id, asked.actor);
+      const rotation = await options.rotate(asked);
       const others = versions.filter((version) => version !== current && version.state === 'previous');
       const revocations = others.length > 0 ? await writeOrders(credential, others, asked, false) : [];
       return { revocations, rotationId: rotation.id, cut: 0 };
@@ -306,7 +290,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
   ): Promise<RevocationRow[]> {
     const at = desk.clock.now();
     const { kind } = options.kindOf(credential);
-    const canCall = kind.revoke !== null && issuerOf(credential) !== null;
+    const canCall = kind.revoke !== null && issuerOf(desk.rows, credential) !== null;
     const rows: RevocationRow[] = [];
     const images: RowImage[] = [];
     for (const stale of versions) {

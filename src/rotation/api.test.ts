@@ -69,3 +69,26 @@ test('the engine is asked only where that holds, and told who asked and why', as
     ],
   );
 });
+
+test('a version is retired by whoever asks for it, and the rotation that ends it is the answer', async () => {
+  const asked: string[][] = [];
+  const fail = () => Promise.reject(new Error('not asked'));
+  const rotator = {
+    request: fail,
+    retire: async (versionId: string, actor: string) => {
+      asked.push([versionId, actor]);
+      return { id: 'rot_1', rowVersion: 1 } as RotationRow;
+    },
+    cancel: fail,
+    supersede: fail,
+    resume: fail,
+  };
+  const records = { page: fail, find: () => Promise.resolve(null) };
+  const routes = rotationRoutes({ rotator, records, journal: () => Promise.resolve([]) });
+  const retire = routes.find(({ path }) => path === '/v1/versions/{id}/retire')!;
+  assert.deepEqual([retire.method, retire.permission, retire.matches], ['POST', 'credential:revoke', 'version']);
+  const id = `ver_${'b'.repeat(32)}`;
+  const answer = await retire.handler(contextOf('responder', 'lend'), { params: { id }, query: {}, body: undefined });
+  assert.deepEqual(asked, [[id, 'prn_1']]);
+  assert.deepEqual([answer.status, answer.body], [202, { id: 'rot_1', rowVersion: 1 }]);
+});

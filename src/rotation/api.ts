@@ -1,4 +1,5 @@
-// Routes of rotations: what runs and ran, its journal, and asking for one. The engine comes in as an interface.
+// Routes of rotations: what runs and ran, its journal, asking for one, and retiring a version that was replaced. The engine comes in as an
+// interface.
 import { z } from 'zod';
 import { REASONS } from '../credentials/api-schemas.ts';
 import type { CredentialRow } from '../credentials/credential.ts';
@@ -185,6 +186,24 @@ export function rotationRoutes({ rotator, records, journal }: RotationRoom): Rou
       async handler(context, { params: { id } }) {
         await found(context, id);
         const row = await rotator.resume(id, context.caller.principalId);
+        return rowAnswer(row, rowView(row), 202);
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/versions/{id}/retire',
+      permission: 'credential:revoke',
+      summary: 'Ends a version that stands beside the current one: drains, revokes and proves it',
+      description:
+        'It is a rotation without a new key: it waits until nobody uses the version any more, and can be cancelled until it is revoked. To end a version at once, order a revocation.',
+      tag,
+      params: idParams('version'),
+      body: NO_BODY,
+      answers: { 202: { about: 'The rotation that ends it', schema: rotationSchema } },
+      matches: 'version',
+      effect: 'outside',
+      async handler({ caller }, { params: { id } }) {
+        const row = await rotator.retire(id, caller.principalId);
         return rowAnswer(row, rowView(row), 202);
       },
     }),

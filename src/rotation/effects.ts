@@ -1,15 +1,16 @@
 // What a rotation's effects do at the provider, and which event each outcome is. Uses what it is given; decides nothing that the
 // protocol decides. The event that claims least is the answer to everything that cannot be told.
+import { type AskTools, createAsker, type Holder } from '../credentials/asking.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import { orphansOf } from '../credentials/inventory.ts';
+import { issuing } from '../credentials/issuing.ts';
 import { formatLabel, labelPart } from '../credentials/label.ts';
 import type { Live } from '../credentials/live.ts';
 import type { Bracketed, Prober } from '../credentials/prober.ts';
 import type { UtcMs } from '../model/clock.ts';
 import { Failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
-import type { Secret } from '../model/secret.ts';
-import type { Call, Evidence, Kind } from '../providers/provider.ts';
+import type { Evidence, Kind, Parts } from '../providers/provider.ts';
 import type { OverlapEffect, OverlapEvent, OverlapState } from './overlap.ts';
 import type { RotationRow } from './rotation.ts';
 
@@ -18,19 +19,17 @@ export interface Scene {
   readonly row: RotationRow;
   readonly credential: CredentialRow;
   readonly kind: Kind;
-  readonly issuer: { readonly credential: CredentialRow; readonly version: VersionRow };
+  readonly issuer: Holder;
   /** All versions of the credential. */
   readonly versions: readonly VersionRow[];
 }
 
-export interface EffectTools {
+export interface EffectTools extends AskTools {
   readonly instance: string;
   readonly now: () => UtcMs;
   readonly mono: () => number;
   readonly live: Live;
   readonly prober: Prober;
-  readonly callFor: (credential: CredentialRow) => Call;
-  readonly open: (credential: CredentialRow, version: VersionRow) => Promise<Readonly<Record<string, Secret>>>;
   /** Confirms the version's envelope in a second failure domain; null where none is configured. */
   readonly copy: ((credential: CredentialRow, version: VersionRow) => Promise<void>) | null;
   readonly newVersionId: () => string;
@@ -40,12 +39,14 @@ export interface EffectTools {
 export interface Brought {
   readonly event: OverlapEvent;
   readonly detail: JsonObject;
-  readonly parts: Readonly<Record<string, Secret>> | null;
+  readonly parts: Parts | null;
+  /** When the provider ends what was issued; null: never, or it does not say. */
+  readonly expiresAt: UtcMs | null;
   readonly bracketed: Bracketed | null;
 }
 
 function brought(event: OverlapEvent, detail: JsonObject = {}): Brought {
-  return { event, detail, parts: null, bracketed: null };
+  return { event, detail, parts: null, expiresAt: null, bracketed: null };
 }
 
 function said(evidence: Evidence): JsonObject {
@@ -79,70 +80,50 @@ export async function perform(
   }
 }
 
-async function withIssuer<T>(
-  scene: Scene,
-  tools: EffectTools,
-  use: (call: Call, key: Secret) => Promise<T>,
-): Promise<T> {
-  const { credential, version } = scene.issuer;
-  const parts = await tools.open(credential, version);
-  const key = parts['key'] ?? Object.values(parts)[0];
-  if (key === undefined) throw new Failure('corrupt', 'the issuer has no key');
-  return use(tools.callFor(credential), key);
-}
-
 export function labelFor(instance: string, row: Pick<RotationRow, 'id' | 'credentialId'>, attempt: number): string {
   return formatLabel({ instance, credential: labelPart(row.credentialId), rotation: labelPart(row.id), attempt });
 }
 
 async function issue(attempt: number, scene: Scene, tools: EffectTools): Promise<Brought> {
-  const operation = scene.kind.issue;
-  if (operation === null)
-    return brought({ on: 'issue-refused', quotaFull: false }, { why: 'this kind cannot be issued' });
-  const input = { settings: scene.row.settings, label: labelFor(tools.instance, scene.row, attempt) };
-  try {
-    const answer = await withIssuer(scene, tools, (call, key) =>
-      call(operation.request(input), key, scene.issuer.credential.places),
-    );
-    const outcome = operation.read(answer, input);
-    const detail = { ...said(outcome.evidence), outcome: outcome.is };
-    if (outcome.is === 'ambiguous') return brought({ on: 'issue-ambiguous' }, detail);
-    if (outcome.is === 'refused') return brought({ on: 'issue-refused', quotaFull: outcome.quotaFull }, detail);
-    const event = { on: 'issued' as const, versionId: tools.newVersionId(), providerKeyId: outcome.providerKeyId };
-    return {
-      event,
-      detail: { ...detail, providerKeyId: outcome.providerKeyId },
-      parts: outcome.parts,
-      bracketed: null,
-    };
-  } catch (error) {
-    const code = Failure.is(error) ? error.code : 'error';
+  const label = labelFor(tools.instance, scene.row, attempt);
+  const input = { ...issuing(scene.kind, scene.row.settings, tools.now()), label };
+  const outcome = await createAsker(tools).issue(scene.kind, input, scene.issuer);
+  if (outcome.is === 'no-answer') {
     // Only what certainly was not sent made no key.
-    const unsent = code === 'upstream-unavailable' || code === 'sealed' || code === 'invalid';
-    return brought(unsent ? { on: 'issue-refused', quotaFull: false } : { on: 'issue-ambiguous' }, { outcome: code });
+    const unsent = ['upstream-unavailable', 'sealed', 'invalid', 'impossible'].includes(outcome.code);
+    return brought(unsent ? { on: 'issue-refused', quotaFull: false } : { on: 'issue-ambiguous' }, {
+      outcome: outcome.code,
+    });
   }
+  const detail = { ...said(outcome.evidence), outcome: outcome.is };
+  if (outcome.is === 'ambiguous') return brought({ on: 'issue-ambiguous' }, detail);
+  if (outcome.is === 'refused') return brought({ on: 'issue-refused', quotaFull: outcome.quotaFull }, detail);
+  const event = { on: 'issued' as const, versionId: tools.newVersionId(), providerKeyId: outcome.providerKeyId };
+  return {
+    event,
+    detail: { ...detail, providerKeyId: outcome.providerKeyId },
+    parts: outcome.parts,
+    expiresAt: outcome.expiresAt ?? null,
+    bracketed: null,
+  };
 }
 
 async function list(scene: Scene, tools: EffectTools): Promise<Brought> {
-  const operation = scene.kind.list;
-  if (operation === null) return brought({ on: 'list-impossible' });
-  const input = { settings: scene.row.settings };
-  try {
-    const answer = await withIssuer(scene, tools, (call, key) =>
-      call(operation.request(input), key, scene.issuer.credential.places),
+  if (scene.kind.list === null) return brought({ on: 'list-impossible' });
+  const outcome = await createAsker(tools).list(scene.kind, scene.row.settings, scene.issuer);
+  if (outcome.is !== 'listed') {
+    return brought(
+      { on: 'list-failed' },
+      outcome.is === 'no-answer' ? { outcome: outcome.code } : said(outcome.evidence),
     );
-    const outcome = operation.read(answer, input);
-    if (outcome.is !== 'listed') return brought({ on: 'list-failed' }, said(outcome.evidence));
-    const own = {
-      instance: tools.instance,
-      credential: labelPart(scene.credential.id),
-      rotation: labelPart(scene.row.id),
-    };
-    const orphans = orphansOf(outcome.keys, own, heldIds(scene.versions));
-    return brought({ on: 'listed', orphans }, { keys: outcome.keys.length, orphans: orphans.length });
-  } catch (error) {
-    return brought({ on: 'list-failed' }, { outcome: Failure.is(error) ? error.code : 'error' });
   }
+  const own = {
+    instance: tools.instance,
+    credential: labelPart(scene.credential.id),
+    rotation: labelPart(scene.row.id),
+  };
+  const orphans = orphansOf(outcome.keys, own, heldIds(scene.versions));
+  return brought({ on: 'listed', orphans }, { keys: outcome.keys.length, orphans: orphans.length });
 }
 
 function heldIds(versions: readonly VersionRow[]): Set<string> {
@@ -150,29 +131,23 @@ function heldIds(versions: readonly VersionRow[]): Set<string> {
 }
 
 async function discard(providerKeyId: string, scene: Scene, tools: EffectTools): Promise<Brought> {
-  const said = await revokeAt(providerKeyId, scene, tools);
-  const gone = said.outcome === 'accepted' || said.outcome === 'absent';
-  return brought({ on: gone ? 'discarded' : 'discard-failed' }, { ...said, providerKeyId });
+  const answered = await revokeAt(providerKeyId, null, scene, tools);
+  const gone = answered.outcome === 'accepted' || answered.outcome === 'absent';
+  return brought({ on: gone ? 'discarded' : 'discard-failed' }, { ...answered, providerKeyId });
 }
 
 async function revokeAt(
   providerKeyId: string,
+  version: VersionRow | null,
   scene: Scene,
   tools: EffectTools,
 ): Promise<{ readonly [key: string]: string | number | null; readonly outcome: string }> {
-  const operation = scene.kind.revoke;
-  if (operation === null) return { outcome: 'impossible' };
   const input = { settings: scene.row.settings, providerKeyId };
-  try {
-    const answer = await withIssuer(scene, tools, (call, key) =>
-      call(operation.request(input), key, scene.issuer.credential.places),
-    );
-    const outcome = operation.read(answer, input);
-    const { status, signature, requestId } = outcome.evidence;
-    return { outcome: outcome.is, status, signature, requestId };
-  } catch (error) {
-    return { outcome: Failure.is(error) ? error.code : 'error' };
-  }
+  const target = version === null ? null : { credential: scene.credential, version };
+  const outcome = await createAsker(tools).revoke(scene.kind, input, scene.issuer, target);
+  if (outcome.is === 'no-answer') return { outcome: outcome.code };
+  const { status, signature, requestId } = outcome.evidence;
+  return { outcome: outcome.is, status, signature, requestId };
 }
 
 function versionOf(which: 'old' | 'fresh', state: OverlapState, scene: Scene): VersionRow {
@@ -203,6 +178,7 @@ async function probe(which: 'old' | 'fresh', state: OverlapState, scene: Scene, 
     event: { on: 'probed', verdict: seen.verdict },
     detail: { ...seen.probe, signature, status },
     parts: null,
+    expiresAt: null,
     bracketed: seen,
   };
 }
@@ -220,26 +196,18 @@ async function observe(
   if (inFlight > 0 || idleMs < scene.row.policy.quietMs || scene.kind.list === null) {
     return brought({ on: 'observed', known: true, inFlight, idleMs }, detail);
   }
-  const input = { settings: scene.row.settings };
-  const operation = scene.kind.list;
-  try {
-    const answer = await withIssuer(scene, tools, (call, key) =>
-      call(operation.request(input), key, scene.issuer.credential.places),
-    );
-    const outcome = operation.read(answer, input);
-    if (outcome.is !== 'listed')
-      return brought({ on: 'observed', known: false, inFlight, idleMs: 0 }, said(outcome.evidence));
-    const seen = outcome.keys.find((key) => key.providerKeyId === version.providerKeyId);
-    const elsewhere = elsewhereIdle(seen?.lastUsedAt ?? null, lastUseAt, tools.now());
-    const quiet = Math.min(idleMs, elsewhere);
-    return brought(
-      { on: 'observed', known: true, inFlight, idleMs: quiet },
-      { ...detail, elsewhere: elsewhere < idleMs },
-    );
-  } catch (error) {
-    const code = Failure.is(error) ? error.code : 'error';
-    return brought({ on: 'observed', known: false, inFlight, idleMs: 0 }, { outcome: code });
+  const outcome = await createAsker(tools).list(scene.kind, scene.row.settings, scene.issuer);
+  if (outcome.is !== 'listed') {
+    const why = outcome.is === 'no-answer' ? { outcome: outcome.code } : said(outcome.evidence);
+    return brought({ on: 'observed', known: false, inFlight, idleMs: 0 }, why);
   }
+  const seen = outcome.keys.find((key) => key.providerKeyId === version.providerKeyId);
+  const elsewhere = elsewhereIdle(seen?.lastUsedAt ?? null, lastUseAt, tools.now());
+  const quiet = Math.min(idleMs, elsewhere);
+  return brought(
+    { on: 'observed', known: true, inFlight, idleMs: quiet },
+    { ...detail, elsewhere: elsewhere < idleMs },
+  );
 }
 
 /** Milliseconds since somebody used the key without us, by the provider's word; Infinity where it knows of no such use. */
@@ -261,6 +229,6 @@ async function cover(state: OverlapState, scene: Scene, tools: EffectTools): Pro
 
 async function revoke(which: 'old' | 'fresh', state: OverlapState, scene: Scene, tools: EffectTools): Promise<Brought> {
   const held = which === 'old' ? state.old : state.fresh;
-  const detail = await revokeAt(held?.providerKeyId ?? '', scene, tools);
+  const detail = await revokeAt(held?.providerKeyId ?? '', versionOf(which, state, scene), scene, tools);
   return brought({ on: 'revoke-called' }, { ...detail, providerKeyId: held?.providerKeyId ?? null });
 }

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { Decision as AnyDecision } from '../credentials/drive.ts';
 import type { Instant } from '../model/instant.ts';
 import {
   beginOverlap,
   beginRetirement,
   DEAD_ON_ARRIVAL,
-  type Decision,
   decide,
   evolve,
   OVERLAP_STEPS,
@@ -19,6 +19,8 @@ import {
   voidOnRead,
 } from './overlap.ts';
 import { defaultOverlapPolicy, type OverlapPolicy } from './policy.ts';
+
+type Decision = AnyDecision<OverlapEffect, OverlapEvent>;
 
 const OLD = { versionId: 'ver_old', providerKeyId: 'key_old' };
 const FRESH = { versionId: 'ver_new', providerKeyId: 'key_new' };

@@ -12,117 +12,30 @@
 // state in which a key is known but its bytes are not. What a crash leaves behind: an `intent` without an outcome. For `issue` it means
 // that a key may exist whose bytes are gone (reconcile finds it by its label and deletes it); for `revoke` and `discard` the call is repeated.
 // Time is an Instant (model/instant.ts): no wait is ever cut short by a clock step or a restart.
-import { type DeathEvidence, isProvenDead, NO_EVIDENCE, nextProbeMs, weigh } from '../credentials/death.ts';
+import { isProvenDead, NO_EVIDENCE, nextProbeMs, weigh } from '../credentials/death.ts';
+import type { Decision, Protocol } from '../credentials/drive.ts';
 import { elapsedMs, type Instant } from '../model/instant.ts';
+import type {
+  Held,
+  Observation,
+  OverlapEffect,
+  OverlapEvent,
+  OverlapState,
+  OverlapStep,
+  Verdict,
+} from './overlap-state.ts';
 import type { OverlapPolicy } from './policy.ts';
 
-export const OVERLAP_STEPS = [
-  'issue',
-  'reconcile',
-  'verify',
-  'promote',
-  'drain',
-  'cover',
-  'confirm',
-  'revoke',
-  'prove',
-  'demote',
-  'sweep',
-] as const;
-export type OverlapStep = (typeof OVERLAP_STEPS)[number];
-
-/** A version as the protocol knows it: our id, and the provider's id that is kept until its death is proven. */
-export interface Held {
-  readonly versionId: string;
-  readonly providerKeyId: string;
-}
-
-export interface OverlapState {
-  readonly protocol: 'overlap/1';
-  readonly step: OverlapStep;
-  /** The effect of this step was journaled as begun and has no outcome yet. */
-  readonly intent: boolean;
-  /** Number of the present or last try to issue; it is part of the label. */
-  readonly attempt: number;
-  readonly old: Held;
-  readonly fresh: Held | null;
-  readonly promoted: boolean;
-  /** The old key's revocation was begun: no way back. */
-  readonly pivoted: boolean;
-  /** Why the rotation is being undone, or null. */
-  readonly undoing: string | null;
-  /** Which version `drain`, `revoke` and `prove` are about. */
-  readonly target: 'old' | 'fresh';
-  readonly alive: number;
-  readonly dead: number;
-  readonly death: DeathEvidence;
-  /** Calls of the provider's revoke for the target. */
-  readonly revokes: number;
-  /** Failures in a row within this step. */
-  readonly failures: number;
-  readonly discards: number;
-  /** Keys of this rotation found at the provider that no version holds; the first one is deleted next. */
-  readonly orphans: readonly string[];
-  readonly since: Instant;
-  readonly pause: { readonly from: Instant; readonly ms: number } | null;
-  /** drainMax has passed and was reported. */
-  readonly overdue: boolean;
-  readonly end: 'rotated' | 'aborted' | 'blocked' | null;
-  readonly reason: string | null;
-}
-
-export type OverlapEffect =
-  | { readonly do: 'issue'; readonly attempt: number }
-  | { readonly do: 'list' }
-  | { readonly do: 'discard'; readonly providerKeyId: string }
-  | { readonly do: 'probe'; readonly which: 'old' | 'fresh' }
-  | { readonly do: 'observe'; readonly which: 'old' | 'fresh' }
-  | { readonly do: 'cover' }
-  | { readonly do: 'revoke'; readonly which: 'old' | 'fresh' };
-
-type Verdict = 'alive' | 'dead' | 'unknown';
-
-interface Observation {
-  /** False where the evidence could not be gathered: then nothing is concluded. */
-  readonly known: boolean;
-  readonly inFlight: number;
-  /** Milliseconds for which the version has certainly not been used, by the broker's count and the provider's word. */
-  readonly idleMs: number;
-}
-
-export type OverlapEvent =
-  | { readonly on: 'begun' }
-  | { readonly on: 'issued'; readonly versionId: string; readonly providerKeyId: string }
-  | { readonly on: 'issue-refused'; readonly quotaFull: boolean }
-  | { readonly on: 'issue-ambiguous' }
-  /** The provider's list, reduced to this rotation's keys that no version holds (see `orphansOf`). */
-  | { readonly on: 'listed'; readonly orphans: readonly string[] }
-  | { readonly on: 'list-failed' }
-  /** The provider cannot list: orphans cannot be found, the inventory reports them as possible. */
-  | { readonly on: 'list-impossible' }
-  | { readonly on: 'discarded' }
-  | { readonly on: 'discard-failed' }
-  | { readonly on: 'probed'; readonly verdict: Verdict }
-  | { readonly on: 'promoted' }
-  | { readonly on: 'demoted' }
-  | ({ readonly on: 'observed' } & Observation)
-  /** `none`: no second failure domain is configured; the credential is shown as unprotected. */
-  | { readonly on: 'covered'; readonly by: 'copy' | 'none' }
-  | { readonly on: 'cover-failed' }
-  | { readonly on: 'revoke-called' }
-  /** A confirmation is too old to revoke on its strength, or evidence may lack an acceptance that was seen and never written. */
-  | { readonly on: 'lapsed' }
-  | { readonly on: 'cancelled'; readonly reason: string }
-  | { readonly on: 'resumed' }
-  /** The row no longer describes the world (a backup was restored): the run ends here, others clean up after it. */
-  | { readonly on: 'superseded'; readonly reason: string };
-
-export type Decision =
-  | { readonly kind: 'act'; readonly effect: OverlapEffect; readonly journalFirst: boolean }
-  /** Nothing to do outside: the event is the step. */
-  | { readonly kind: 'note'; readonly event: OverlapEvent }
-  | { readonly kind: 'wait'; readonly ms: number }
-  | { readonly kind: 'finished' };
+export {
+  type Held,
+  OVERLAP_STEPS,
+  type OverlapAnswer,
+  type OverlapAsk,
+  type OverlapEffect,
+  type OverlapEvent,
+  type OverlapState,
+  type OverlapStep,
+} from './overlap-state.ts';
 
 /** The state in which a rotation is requested. */
 export function beginOverlap(old: Held, now: Instant): OverlapState {
@@ -158,7 +71,11 @@ export function beginRetirement(old: Held, current: Held, now: Instant): Overlap
 }
 
 /** The next thing to do. Total: every state has an answer, and the same state at the same instant the same one. */
-export function decide(state: OverlapState, now: Instant, policy: OverlapPolicy): Decision {
+export function decide(
+  state: OverlapState,
+  now: Instant,
+  policy: OverlapPolicy,
+): Decision<OverlapEffect, OverlapEvent> {
   if (state.end !== null) return { kind: 'finished' };
   if (state.step === 'issue' && state.intent) return { kind: 'note', event: { on: 'issue-ambiguous' } };
   if (state.step === 'promote') return { kind: 'note', event: { on: 'promoted' } };
@@ -212,7 +129,7 @@ export function voidOnRead(state: OverlapState): OverlapEvent | null {
   return state.step === 'prove' && state.death.refusals > 0 ? { on: 'lapsed' } : null;
 }
 
-function act(effect: OverlapEffect, journalFirst: boolean): Decision {
+function act(effect: OverlapEffect, journalFirst: boolean): Decision<OverlapEffect, OverlapEvent> {
   return { kind: 'act', effect, journalFirst };
 }
 
@@ -398,3 +315,30 @@ function afterProof(state: OverlapState, seen: Verdict, now: Instant, policy: Ov
   }
   return enter(proven, 'sweep', now);
 }
+
+/** Whether two states differ in more than a pause or a counter of this process: then the row is written. */
+function isMaterial(before: OverlapState, after: OverlapState): boolean {
+  if (before === after) return false;
+  return (
+    before.step !== after.step ||
+    before.intent !== after.intent ||
+    before.attempt !== after.attempt ||
+    before.fresh !== after.fresh ||
+    before.promoted !== after.promoted ||
+    before.undoing !== after.undoing ||
+    before.target !== after.target ||
+    before.death !== after.death ||
+    before.revokes !== after.revokes ||
+    before.discards !== after.discards ||
+    before.orphans !== after.orphans ||
+    before.overdue !== after.overdue ||
+    before.end !== after.end
+  );
+}
+
+export const OVERLAP: Protocol<OverlapState, OverlapEffect, OverlapEvent, OverlapPolicy> = {
+  decide,
+  evolve,
+  isMaterial,
+  voidOnRead,
+};

@@ -1,6 +1,7 @@
 // The rotation policy: when a credential is due, and how carefully its rotation proceeds. A rotation pins the policy that it was
 // requested under, so that an edit never changes a run that is under way.
 import { type DeathPolicy, deathPolicyFor } from '../credentials/death.ts';
+import type { SwapPolicy } from './swap-state.ts';
 
 /** How one overlap rotation proceeds. All times in milliseconds, all counts bounded. */
 export interface OverlapPolicy {
@@ -46,6 +47,24 @@ export function defaultOverlapPolicy(propagationMs: number): OverlapPolicy {
     issueAttemptsMax: 8,
     revokesMax: 20,
     discardsMax: 16,
+  };
+}
+
+/** How one swap proceeds, for a provider whose revocation propagates within `propagationMs`. */
+export function defaultSwapPolicy(propagationMs: number): SwapPolicy {
+  return {
+    holdMaxMs: 25_000,
+    callMs: 12_000,
+    drainMaxMs: 10_000,
+    drainPollMs: 50,
+    settleMs: 10_000 + propagationMs,
+    verifyAlive: 2,
+    verifySpacingMs: 500,
+    death: deathPolicyFor(propagationMs),
+    retryMinMs: 1_000,
+    retryMaxMs: 300_000,
+    failuresMax: 40,
+    attemptsMax: 5,
   };
 }
 

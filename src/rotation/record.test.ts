@@ -124,6 +124,7 @@ function write(made: Run, after: OverlapState, event: OverlapEvent, mono: number
     credential: CREDENTIAL,
     versions: allRows<VersionRow>(made.rows, 'version'),
     envelopeDigest: event.on === 'issued' ? 'digest' : null,
+    expiresAt: null,
   });
   const ids = step.event.rows.map((image) => image.row.id);
   assert.equal(new Set(ids).size, ids.length, `${step.event.type} changes a row twice`);

@@ -2,7 +2,7 @@
 // the same step gives the same write.
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import type { Bracketed } from '../credentials/prober.ts';
-import { type ControlEvent, nextImage, type RowImage } from '../model/change.ts';
+import { type ControlEvent, nextImage, type Row, type RowImage } from '../model/change.ts';
 import type { UtcMs } from '../model/clock.ts';
 import type { JsonObject } from '../model/json.ts';
 import { labelFor } from './effects.ts';
@@ -22,6 +22,8 @@ export interface StepInput {
   readonly versions: readonly VersionRow[];
   /** For `issued`: the digest of the envelope that is written with it. */
   readonly envelopeDigest: string | null;
+  /** For `issued`: when the provider ends it by itself. */
+  readonly expiresAt: UtcMs | null;
 }
 
 export interface Step {
@@ -133,6 +135,16 @@ function versionImages(input: StepInput, proven: VersionRow | null): RowImage[] 
   }
 }
 
+/** The images of a step that proves a death, with its certificate. */
+export function withCertificate(rows: readonly RowImage[], versionId: string, certificate: Row): readonly RowImage[] {
+  const named = rows.map((image) =>
+    image.noun === 'version' && image.row.id === versionId
+      ? { noun: image.noun, row: { ...image.row, certificateId: certificate.id } as Row }
+      : image,
+  );
+  return [...named, { noun: 'certificate', row: certificate }];
+}
+
 function issuedVersion(input: StepInput): VersionRow {
   const { event, row, at } = input;
   if (event.on !== 'issued') throw new Error('not an issue');
@@ -146,7 +158,7 @@ function issuedVersion(input: StepInput): VersionRow {
     label: labelFor(input.instance, row, row.state.attempt),
     envelopeDigest: input.envelopeDigest ?? '',
     secondCopyAt: null,
-    expiresAt: null,
+    expiresAt: input.expiresAt,
     createdAt: at,
     promotedAt: null,
     retiredAt: null,

@@ -12,7 +12,7 @@ import {
   until,
   withShop,
 } from '../../test/support/workshop-checks.ts';
-import type { FaultName } from '../../twins/neon.faults.ts';
+import type { FaultName } from '../../twins/faults.ts';
 import type { RotationRow } from './rotation.ts';
 
 test('a process that dies at any entry of the journal, before or after it is written: another one brings the rotation to its end', async () => {

@@ -225,9 +225,8 @@ test('past the pivot a cancel is a conflict, and the rotation goes on to its end
       Failure.is(error, 'conflict'),
     );
     await assertRotated(shop, await rotated(shop, asked.id));
-    await assert.rejects(
-      async () => shop.engines.rotator.cancel(asked.id, 'over', 'prn_tester'),
-      (error) => Failure.is(error, 'not-found'),
+    await assert.rejects(shop.engines.rotator.cancel(asked.id, 'over', 'prn_tester'), (error) =>
+      Failure.is(error, 'not-found'),
     );
   }));
 

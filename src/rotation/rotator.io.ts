@@ -1,6 +1,8 @@
 // The rotation engine: answers the protocol's shell (drive.ts) with a database and a provider. One loop for each running
 // rotation, bounded in number; everything it knows it can read again from the row, so a crash at any point is a resumption.
+
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
+import { driveProtocol } from '../credentials/drive.ts';
 import { labelPart, parseLabel } from '../credentials/label.ts';
 import type { RefusalRecord } from '../credentials/probing.ts';
 import type { Actor, Blob, ControlWrite, Row, RowImage } from '../model/change.ts';
@@ -12,11 +14,19 @@ import type { Instant } from '../model/instant.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Secret } from '../model/secret.ts';
 import type { Kind } from '../providers/provider.ts';
-import { type Answer, drive } from './drive.ts';
 import { type Brought, type EffectTools, perform, type Scene } from './effects.ts';
-import { beginOverlap, beginRetirement, evolve, type Held, type OverlapEvent, type OverlapState } from './overlap.ts';
+import {
+  beginOverlap,
+  beginRetirement,
+  evolve,
+  type Held,
+  OVERLAP,
+  type OverlapAnswer,
+  type OverlapEvent,
+  type OverlapState,
+} from './overlap.ts';
 import { overlapPolicyFor } from './policy.ts';
-import { recordStep } from './record.ts';
+import { recordStep, withCertificate } from './record.ts';
 import type { RotationRow } from './rotation.ts';
 import type { RotationRequest, Rotator } from './rotator.ts';
 
@@ -134,7 +144,7 @@ export function createRotator(options: RotatorOptions): RunningRotator {
 
   /** Drives from one reading of the row until it is finished or must be read again. */
   async function once(row: RotationRow, run: { command: Run['command'] }): Promise<'finished' | 'reload'> {
-    const steps = drive(row.state, row.policy, instant());
+    const steps = driveProtocol(OVERLAP, row.state, row.policy, instant());
     let last: Brought | null = null;
     // The row that the state in the drive follows: a command, or our own write whose answer was lost, may have moved it on.
     let known = row.rowVersion;
@@ -142,7 +152,7 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     while (!step.done) {
       if (stopping) return 'reload';
       const ask = step.value;
-      let answer: Answer;
+      let answer: OverlapAnswer;
       if (ask.ask === 'wait') {
         const event = await pause(ask.ms, run);
         // Read after the pause: read before it, every wait would be waited twice.
@@ -224,12 +234,17 @@ export function createRotator(options: RotatorOptions): RunningRotator {
       credential,
       versions,
       envelopeDigest,
+      expiresAt: about?.expiresAt ?? null,
     });
     if (ask.event.on === 'promoted' || ask.event.on === 'demoted')
       await armNext(credential, versions, row, ask.event.on);
     let rows: readonly RowImage[] = step.event.rows;
     if (step.proven !== null && step.proven.state !== 'revoked')
-      rows = withCertificate(rows, step.proven, step.row, credential, row);
+      rows = withCertificate(
+        rows,
+        step.proven.id,
+        options.certify({ credential, version: step.proven, row, refusals: step.row.refusals, actor: ACTOR }),
+      );
     return { events: [{ ...step.event, rows }], blobs, checkpoint: step.checkpoint };
   }
 
@@ -242,30 +257,6 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     const id = on === 'promoted' ? row.state.fresh?.versionId : row.state.old.versionId;
     const version = versions.find((one) => one.id === id);
     if (version !== undefined && credential.purpose === 'lend') await options.arm(credential, version);
-  }
-
-  function withCertificate(
-    rows: readonly RowImage[],
-    proven: VersionRow,
-    next: RotationRow,
-    credential: CredentialRow,
-    before: RotationRow,
-  ): readonly RowImage[] {
-    const certificate = options.certify({
-      credential,
-      version: proven,
-      row: before,
-      refusals: next.refusals,
-      actor: ACTOR,
-    });
-    return [
-      ...rows.map((image) =>
-        image.noun === 'version' && image.row.id === proven.id
-          ? { noun: image.noun, row: { ...image.row, certificateId: certificate.id } as Row }
-          : image,
-      ),
-      { noun: 'certificate', row: certificate },
-    ];
   }
 
   /** Gives a command to the loop, or, where none runs, writes its step directly. */
@@ -368,7 +359,7 @@ export function createRotator(options: RotatorOptions): RunningRotator {
   return {
     request,
     retire,
-    cancel(rotationId, reason, actor) {
+    async cancel(rotationId, reason, actor) {
       const row = getRow<RotationRow>(desk.rows, 'rotation', rotationId);
       // Undoing a rotation revokes its new key. A retirement has none: its "new" key is the current one, and stays.
       const isOver = isRetirement(row) && !row.state.pivoted && row.state.undoing === null;

@@ -1,3 +1,4 @@
+// The bytes that an envelope is bound to: different contexts never have the same ones, and they are those that the file documents.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -18,11 +18,12 @@ export const CONTEXT_TEXT_BYTES_MAX = 2048;
 export const PLACES_MAX = 16;
 
 /** Where a part is written into a request. The same shape as the providers' `Place`, which this room may not import. */
-export type InjectionPlace =
+export type InjectionPlace = { readonly part?: string } & (
   | { readonly in: 'header'; readonly name: string; readonly scheme: string | null }
-  | { readonly in: 'basic'; readonly user: string }
+  | { readonly in: 'basic'; readonly user: string | null }
   | { readonly in: 'query'; readonly name: string }
-  | { readonly in: 'body'; readonly pointer: string };
+  | { readonly in: 'body'; readonly pointer: string }
+);
 
 /**
  * What all parts of one version share. Take it from the rows as they were when the bytes came in, never from code that an
@@ -60,6 +61,12 @@ export function contextBytes(context: EnvelopeContext, part: string, names: read
 }
 
 function placeBytes(place: InjectionPlace): Uint8Array {
+  const spot = spotBytes(place);
+  // The part that all keys have needs no name: most kinds have no other.
+  return place.part === undefined ? spot : concatBytes([prefixed('part'), field('part', place.part), spot]);
+}
+
+function spotBytes(place: InjectionPlace): Uint8Array {
   switch (place.in) {
     case 'header': {
       const scheme = place.scheme === null ? uint8(0) : concatBytes([uint8(1), field('scheme', place.scheme, 0)]);
@@ -67,6 +74,7 @@ function placeBytes(place: InjectionPlace): Uint8Array {
     }
     case 'basic':
       // A user may be empty, and the empty pointer is the whole body.
+      if (place.user === null) return prefixed('basic whole');
       return concatBytes([prefixed('basic'), field('user', place.user, 0)]);
     case 'query':
       return concatBytes([prefixed('query'), field('query name', place.name)]);

@@ -1,3 +1,4 @@
+// Key files and passphrases on a real file system: which files are read, which are refused and under whatever name, and how a new one is made.
 import assert from 'node:assert/strict';
 import { chmod, link, mkdir, mkdtemp, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+// Key-encryption keys as rows and as text: bounds of their parameters, edited rows, which one is in force, and what a key file may hold.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rowJson } from '../model/change.ts';

@@ -1,3 +1,4 @@
+// Re-wrapping: which envelopes need it, that a pass over pages misses none, and when an older key may be retired.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

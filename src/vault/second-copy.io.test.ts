@@ -1,3 +1,4 @@
+// Second copies on a real file system: what a write leaves behind, what is never overwritten, and what does not count as a copy.
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+// The vault: when it is sealed, which keys seal and which only open, and that nothing of a key shows in what it returns.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';

@@ -8,86 +8,21 @@ import fc from 'fast-check';
 import { Failure } from '../../src/model/failure.ts';
 import type { Json } from '../../src/model/json.ts';
 import { isStorableText } from '../../src/model/json.ts';
-import { revealSecretText, type Secret } from '../../src/model/secret.ts';
-import type {
-  Call,
-  Evidence,
-  IssueOutcome,
-  Kind,
-  KindSettings,
-  ListOutcome,
-  Liveness,
-  Provider,
-  ProviderAnswer,
-  ProviderRequest,
-  RevokeOutcome,
-} from '../../src/providers/provider.ts';
+import type { Evidence, Kind, KindSettings, Provider, ProviderAnswer } from '../../src/providers/provider.ts';
+import {
+  assertForm,
+  type Bench,
+  bench,
+  issued,
+  LABEL,
+  type MadeKey,
+  type ProviderTwin,
+  type TwinFactory,
+} from './provider-bench.ts';
 
-/** A twin as the suite needs it. One is made for each test and closed after it. */
-export interface ProviderTwin {
-  readonly call: Call;
-  /** The key that mints, lists and revokes keys of a kind, and the settings to do it with. */
-  issuer(kind: Kind): { readonly key: Secret; readonly settings: KindSettings };
-  /** The faults this twin knows, each with settings under which it strikes at once. */
-  readonly faults: readonly string[];
-  inject(fault: string): void;
-  clearFaults(): void;
-  /** Faults under which a key that was deleted may go on working, or is not deleted at all. */
-  readonly liesAboutRevocation: readonly string[];
-  /** Faults under which a key may be made although no answer says so. */
-  readonly losesCreates: readonly string[];
-  /** The twin's own truth about a key, now. */
-  isAlive(providerKeyId: string): boolean;
-  /** What the provider's own document has against the exchanges so far; null where the document is absent. */
-  problems(): readonly string[] | null;
-  readonly documentAbsent: string;
-  close(): Promise<void>;
-}
+export type { MadeKey, ProviderTwin, TwinFactory } from './provider-bench.ts';
 
-export type TwinFactory = () => Promise<ProviderTwin>;
-
-const LABEL = 'claviger/test/1';
 const MARK = 'canary';
-
-interface Bench {
-  readonly twin: ProviderTwin;
-  readonly settings: KindSettings;
-  issue(label?: string): Promise<IssueOutcome>;
-  list(): Promise<ListOutcome>;
-  revoke(providerKeyId: string): Promise<RevokeOutcome>;
-  probe(key: Secret): Promise<Liveness>;
-}
-
-function bench(kind: Kind, twin: ProviderTwin): Bench {
-  const { key: issuer, settings } = twin.issuer(kind);
-  const send = (request: ProviderRequest, key: Secret) => twin.call(request, key, kind.places);
-  return {
-    twin,
-    settings,
-    async issue(label = LABEL) {
-      const input = { settings, label };
-      return kind.issue!.read(await send(kind.issue!.request(input), issuer), input);
-    },
-    async list() {
-      return kind.list!.read(await send(kind.list!.request({ settings }), issuer), { settings });
-    },
-    async revoke(providerKeyId) {
-      const input = { settings, providerKeyId };
-      return kind.revoke!.read(await send(kind.revoke!.request(input), issuer), input);
-    },
-    async probe(key) {
-      return kind.probe.read(await send(kind.probe.request({ settings }), key), { settings });
-    },
-  };
-}
-
-function issued(outcome: IssueOutcome): { key: Secret; providerKeyId: string } {
-  assert.equal(outcome.is, 'issued');
-  assert(outcome.is === 'issued');
-  const [key] = Object.values(outcome.parts);
-  assert(key !== undefined, 'an issued version has parts');
-  return { key, providerKeyId: outcome.providerKeyId };
-}
 
 /** What an operation gave, where a transport failure is as good as a value. Anything else that is thrown fails the test. */
 async function settled<T>(operation: Promise<T>): Promise<T | null> {
@@ -104,6 +39,7 @@ const UNIONS = {
   list: ['listed', 'refused', 'unknown'],
   revoke: ['accepted', 'absent', 'refused', 'ambiguous'],
   probe: ['alive', 'dead', 'unknown'],
+  identity: ['known', 'unknown'],
 } as const;
 
 /** Every outcome is of its union, its evidence names a signature, and no secret stands in what may be published. */
@@ -148,67 +84,79 @@ function conformsAtTwin(kind: Kind, makeTwin: TwinFactory): void {
       }
     });
 
-  if (kind.issue === null || kind.list === null || kind.revoke === null) return;
+  if (kind.issue !== null && kind.list !== null && kind.revoke !== null) mintsByApi(kind, at);
+  if (kind.replace !== undefined) replacesInPlace(kind, at);
+  if (kind.issue === null || kind.revoke === null) endsByHand(kind, at);
+  if (kind.identity !== undefined) knowsWhose(kind, at);
+}
 
+type At = (name: string, run: (bench: Bench, t: test.TestContext) => Promise<void>) => void;
+
+/** A key of the kind, by whatever way there is. */
+async function anyKey(kind: Kind, { twin, issue }: Bench): Promise<MadeKey> {
+  if (kind.issue !== null) return issued(await issue());
+  assert(twin.byHand !== undefined, `${kind.name}: the twin makes keys by hand`);
+  return twin.byHand.issue(kind);
+}
+
+function mintsByApi(kind: Kind, at: At): void {
   at('a key lives from issue to revoke, and is listed under its label', async ({ issue, list, probe, revoke }) => {
-    const { key, providerKeyId } = issued(await issue());
-    const text = revealSecretText(key);
-    assert(Object.values(kind.format).some((format) => format.test(text)));
+    const made = issued(await issue());
+    assertForm(kind, made.parts);
 
-    assert.equal((await probe(key)).is, 'alive');
+    assert.equal((await probe(made.parts)).is, 'alive');
     const listed = await list();
     assert(listed.is === 'listed');
-    const entry = listed.keys.find((one) => one.providerKeyId === providerKeyId);
+    const entry = listed.keys.find((one) => one.providerKeyId === made.providerKeyId);
     assert.equal(entry?.name, LABEL);
 
-    assert.equal((await revoke(providerKeyId)).is, 'accepted');
-    assert.equal((await probe(key)).is, 'dead');
-    assert.equal((await revoke(providerKeyId)).is, 'absent');
+    assert.equal((await revoke(made)).is, 'accepted');
+    assert.equal((await probe(made.parts)).is, 'dead');
+    assert.notEqual((await revoke(made)).is, 'accepted', 'what is gone is not accepted once more');
     const after = await list();
     assert(after.is === 'listed');
-    assert(!after.keys.some((one) => one.providerKeyId === providerKeyId));
+    assert(!after.keys.some((one) => one.providerKeyId === made.providerKeyId));
   });
 
   at('a key nobody issued is dead, and one entry is made per issue', async ({ issue, list, probe, revoke }) => {
     const first = issued(await issue());
-    const second = issued(await issue());
+    const second = issued(await issue(`${LABEL}-2`));
     assert.notEqual(first.providerKeyId, second.providerKeyId);
-    assert(!first.key.equals(second.key));
     const listed = await list();
     assert(listed.is === 'listed');
-    assert.equal(listed.keys.filter((one) => one.name === LABEL).length, 2);
-    await revoke(first.providerKeyId);
-    assert.equal((await probe(first.key)).is, 'dead');
-    assert.equal((await probe(second.key)).is, 'alive');
+    assert.equal(listed.keys.filter((one) => one.name.startsWith(LABEL)).length, 2);
+    await revoke(first);
+    assert.equal((await probe(first.parts)).is, 'dead');
+    assert.equal((await probe(second.parts)).is, 'alive');
   });
 
   at('every fault ends in a value, and none makes a live key dead for good', async (tools) => {
     const { twin, issue, list, probe, revoke } = tools;
-    for (const fault of twin.faults) {
-      const { key, providerKeyId } = issued(await issue());
+    for (const [n, fault] of twin.faults.entries()) {
+      const made = issued(await issue(`claviger/test/a${n}`));
       twin.inject(fault);
       const outcomes = {
-        issue: await settled(issue('claviger/test/2')),
+        issue: await settled(issue(`claviger/test/b${n}`)),
         list: await settled(list()),
-        probe: await settled(probe(key)),
-        revoke: await settled(revoke(providerKeyId)),
+        probe: await settled(probe(made.parts)),
+        revoke: await settled(revoke(made)),
       };
       for (const [operation, outcome] of Object.entries(outcomes)) {
         if (outcome !== null) assertOutcome(operation as keyof typeof outcomes, outcome);
       }
       twin.clearFaults();
       // Whatever was said under the fault: with the fault gone, the probe tells what the twin knows.
-      const verdict = await probe(key);
-      assert.equal(verdict.is, twin.isAlive(providerKeyId) ? 'alive' : 'dead', `after ${fault}`);
+      const verdict = await probe(made.parts);
+      assert.equal(verdict.is, twin.isAlive(made.providerKeyId) ? 'alive' : 'dead', `after ${fault}`);
     }
   });
 
   at('a confirmed delete is no proof: the probe tells what is so', async ({ twin, issue, probe, revoke }) => {
-    for (const lie of twin.liesAboutRevocation) {
-      const { key, providerKeyId } = issued(await issue());
+    for (const [n, lie] of twin.liesAboutRevocation.entries()) {
+      const made = issued(await issue(`claviger/test/${n}`));
       twin.inject(lie);
-      assert.equal((await revoke(providerKeyId)).is, 'accepted', lie);
-      const verdict = await probe(key);
+      assert.equal((await revoke(made)).is, 'accepted', lie);
+      const verdict = await probe(made.parts);
       assert.equal(verdict.is, 'alive', lie);
       twin.clearFaults();
     }
@@ -226,9 +174,56 @@ function conformsAtTwin(kind: Kind, makeTwin: TwinFactory): void {
       assert(listed.is === 'listed');
       const [orphan, ...more] = listed.keys.filter((one) => one.name === label);
       assert(orphan !== undefined && more.length === 0, `${loss}: one orphan`);
-      assert.equal((await revoke(orphan.providerKeyId)).is, 'accepted');
+      assert.equal((await revoke({ providerKeyId: orphan.providerKeyId, parts: {} })).is, 'accepted');
       assert.equal(twin.isAlive(orphan.providerKeyId), false);
     }
+  });
+}
+
+function replacesInPlace(kind: Kind, at: At): void {
+  at('the key that takes its place lives; the old one dies at once, or lives on for its grace', async (tools) => {
+    const old = await anyKey(kind, tools);
+    const next = issued(await tools.replace(old));
+    assertForm(kind, next.parts);
+    assert.equal((await tools.probe(next.parts)).is, 'alive');
+    assert.equal((await tools.probe(old.parts)).is, kind.rotation === 'grace' ? 'alive' : 'dead');
+  });
+}
+
+function endsByHand(kind: Kind, at: At): void {
+  at('a key that a person made lives until a person ends it', async (tools) => {
+    const { twin, probe } = tools;
+    const [made, other] = [await anyKey(kind, tools), await anyKey(kind, tools)];
+    assertForm(kind, made.parts);
+    // Where there can be only one, the other has ended it.
+    if (kind.activeMax !== 1) {
+      assert.equal((await probe(made.parts)).is, 'alive');
+      twin.byHand!.end(kind, made);
+    }
+    assert.equal((await probe(made.parts)).is, 'dead');
+    assert.equal((await probe(other.parts)).is, 'alive');
+  });
+
+  at('no fault makes a live key dead for good', async (tools) => {
+    const { twin, probe } = tools;
+    const made = await anyKey(kind, tools);
+    for (const fault of twin.faults) {
+      twin.inject(fault);
+      const said = await settled(probe(made.parts));
+      if (said !== null) assertOutcome('probe', said);
+      twin.clearFaults();
+      assert.equal((await probe(made.parts)).is, 'alive', `after ${fault}`);
+    }
+  });
+}
+
+function knowsWhose(kind: Kind, at: At): void {
+  at('two keys of one account name the same account', async (tools) => {
+    const first = await tools.identify((await anyKey(kind, tools)).parts);
+    const second = await tools.identify((await anyKey(kind, tools)).parts);
+    assert(second.is === 'known' && (first.is === 'known' || kind.activeMax === 1));
+    if (first.is === 'known') assert.equal(first.account, second.account);
+    assertOutcome('identity', second);
   });
 }
 
@@ -248,6 +243,10 @@ function readsAnything(kind: Kind, settings: KindSettings): void {
         if (issue !== undefined) assertOutcome('issue', issue);
         const revoke = kind.revoke?.read(answer, { settings, providerKeyId: '1' });
         if (revoke !== undefined) assertOutcome('revoke', revoke);
+        const identity = kind.identity?.read(answer, { settings });
+        if (identity !== undefined) assertOutcome('identity', identity);
+        const replaced = kind.replace?.read(answer, { settings, label: LABEL, providerKeyId: '1' });
+        if (replaced !== undefined) assertOutcome('issue', replaced);
       }),
     );
   });
@@ -265,14 +264,29 @@ function describesItself(provider: Provider): void {
       for (const format of Object.values(kind.format)) assert(/^\^.*\$$/s.test(format.source), 'formats are anchored');
       for (const issuer of kind.issuers) assert(kinds.includes(issuer), `${issuer} issues ${kind.name}`);
       assert(kind.propagationMs >= 0);
+      for (const place of kind.places)
+        assert(kind.parts.includes(place.part ?? kind.parts[0]!), 'places are of its parts');
+      if (kind.rotation === 'assisted') assert(kind.byHand !== undefined, `${kind.name}: a person is told what to do`);
+      if (kind.rotation === 'overlap') assert(kind.issue !== null && kind.revoke !== null, `${kind.name} overlaps`);
+      if (kind.rotation === 'grace') assert(kind.replace !== undefined && (kind.graceMaxSeconds ?? 0) > 0);
+      if (kind.rotation === 'swap') assert(kind.replace !== undefined, `${kind.name} is replaced in place`);
+      for (const scope of kind.scopes?.everything ?? []) assert(kind.scopes!.all.includes(scope));
     }
     const names = provider.actions.map((action) => action.name);
     assert.equal(new Set(names).size, names.length, 'action names are unique');
     for (const action of provider.actions) {
       assert.match(action.name, /^[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*$/);
       assert.match(action.path, /^\/[^?#]*$/);
-      for (const segment of action.path.split('/').slice(1)) {
-        assert.match(segment, /^(?:\{[a-z_]+\}|[A-Za-z0-9._~-]+)$/, `${action.name}: a parameter is one whole segment`);
+      // A slash at the end is another path to some servers, and the only one to others.
+      for (const segment of action.path
+        .replace(/(?<=.)\/$/, '')
+        .split('/')
+        .slice(1)) {
+        assert.match(
+          segment,
+          /^(?:\{[A-Za-z_]+\*?\}|[A-Za-z0-9._~:@-]+)$/,
+          `${action.name}: a parameter is one whole segment`,
+        );
       }
     }
     const lines = provider.actions.map((action) => `${action.method} ${action.path.replaceAll(/\{[^}]*\}/g, '{}')}`);

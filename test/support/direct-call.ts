@@ -2,7 +2,7 @@
 // caps and the address guard, is src/net; this one shares its contract, so that members can be tested without it.
 import { Failure } from '../../src/model/failure.ts';
 import type { Json } from '../../src/model/json.ts';
-import { revealSecretText } from '../../src/model/secret.ts';
+import { injectSecrets } from '../../src/net/inject.ts';
 import type { Call } from '../../src/providers/provider.ts';
 
 /** Long enough never to decide a test: a twin that means to hang cuts the connection itself. */
@@ -19,20 +19,16 @@ function jsonOf(text: string): Json {
   }
 }
 
-/** Calls one origin. Knows keys in headers only. */
+/** Calls one origin. */
 export function directCall(origin: string): Call {
-  return async (request, key, places) => {
-    const headers = new Headers(request.headers);
-    const [place] = places;
-    if (place?.in !== 'header') throw new Error('this call can only write keys into headers');
-    headers.set(place.name, `${place.scheme === null ? '' : `${place.scheme} `}${revealSecretText(key)}`);
-    if (request.json !== undefined) headers.set('content-type', 'application/json');
-    const body = request.json === undefined ? null : JSON.stringify(request.json);
+  return async (request, acting, target) => {
+    const wire = injectSecrets(request, acting, target);
+    const pairs = wire.headers.flatMap((name, i) => (i % 2 === 0 ? [[name, wire.headers[i + 1]!] as const] : []));
     try {
-      const response = await fetch(origin + request.path, {
-        method: request.method,
-        headers,
-        body,
+      const response = await fetch(origin + wire.path, {
+        method: wire.method,
+        headers: Object.fromEntries(pairs),
+        body: wire.body,
         redirect: 'manual',
         signal: AbortSignal.timeout(DEADLINE_MS),
       });

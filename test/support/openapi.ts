@@ -211,6 +211,17 @@ export function openApiDocument(document: DocumentSource, base: string): OpenApi
 
 /** Loads a document of the shared folder; null where it is absent. `base` is put before every path. */
 export function loadOpenApi(file: string, base: string): OpenApiDocument | null {
+  const known = loaded.get(`${base} ${file}`);
+  if (known !== undefined) return known;
+  const document = readOpenApi(file, base);
+  loaded.set(`${base} ${file}`, document);
+  return document;
+}
+
+/** Documents are large, and never change while a process runs. */
+const loaded = new Map<string, OpenApiDocument | null>();
+
+function readOpenApi(file: string, base: string): OpenApiDocument | null {
   const full = path.join(shared, file);
   if (!existsSync(full)) return null;
   return openApiDocument(parse(readFileSync(full, 'utf8')) as DocumentSource, base);

@@ -60,7 +60,7 @@ export function snapshotWith(given: Given = {}): Snapshot {
   const rows = emptyRows();
   assert.equal(applyEvent(rows, controlEvent(images)), null);
   const policy: Policy = policyOf(rows, 9);
-  const injection = compileInjection(credential.places, new Secret(KEY));
+  const injection = compileInjection(credential.places, { key: new Secret(KEY) });
   return {
     policy,
     injections: new Map(given.isSealed === true ? [] : [...policy.versions.keys()].map((id) => [id, injection])),

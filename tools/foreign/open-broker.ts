@@ -174,7 +174,7 @@ export async function openBroker(options: OpenBrokerOptions): Promise<OpenBroker
   const places = options.places ?? BEARER;
   const token = newTokenText(machineRandom);
   const policy = policyOf(openRows(origin, places, token), 0);
-  const injections = new Map([['ver_open', compileInjection(places, new Secret(CANARY_KEY))]]);
+  const injections = new Map([['ver_open', compileInjection(places, { key: new Secret(CANARY_KEY) })]]);
   const entries: string[] = [];
   const remember: Admit = (entry, _asOf, done) => done(entries.push(entry) - 1);
   const clock = { now: Date.now, monotonic: () => performance.now() };

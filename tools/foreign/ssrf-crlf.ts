@@ -179,7 +179,7 @@ async function countLines(call: Call, recorder: Recorder, attempt: Attempt, echo
   recorder.received = '';
   recorder.echo = echo;
   try {
-    const answer = await call(attempt.request, attempt.key, [attempt.place]);
+    const answer = await call(attempt.request, { parts: { key: attempt.key }, places: [attempt.place] });
     const [head, ...bodies] = recorder.received.split('\r\n\r\n');
     const lines = head!.split(/\r\n|\r|\n/);
     return `${lines.length} lines, ${bodies.length} body, ${Object.keys(answer.headers).sort().join(' ')}`;

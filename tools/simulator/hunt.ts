@@ -1,8 +1,13 @@
 // Runs schedules one after the other until one breaks an invariant. Used by the command, by the tests and by the workers that
 // hunt mutants; what it imports of src may be a mutated copy.
 import { scheduleSeed } from './random.ts';
-import { type Outcome, runSchedule } from './schedule.ts';
+import { type Outcome, runSchedule as runOverlap } from './schedule.ts';
+import { runSchedule as runSwap } from './swap/schedule.ts';
 import type { Tally } from './world.ts';
+
+/** The protocols that have a simulation, each with what runs one schedule of it. */
+export const PROTOCOLS = { overlap: runOverlap, swap: runSwap } as const;
+export type ProtocolName = keyof typeof PROTOCOLS;
 
 export interface Hunt {
   readonly schedules: number;
@@ -19,6 +24,7 @@ export interface Hunt {
 const TWICE_EVERY = 1000;
 
 export function hunt(options: {
+  readonly protocol: ProtocolName;
   readonly base: number;
   readonly schedules: number;
   /** Told the number of finished schedules now and then. */
@@ -30,14 +36,14 @@ export function hunt(options: {
   let asks = 0;
   for (let index = 0; index < options.schedules; index++) {
     const seed = scheduleSeed(options.base, index);
-    const outcome = run(seed, tally);
+    const outcome = run(options.protocol, seed, tally);
     entries += outcome.entries;
     asks += outcome.asks;
     digest = Math.imul(digest ^ outcome.digest, 0x01000193) >>> 0;
     if (outcome.violation !== null) return { schedules: index + 1, entries, asks, found: outcome, digest, tally };
     if (index % TWICE_EVERY === 0) {
       options.onProgress?.(index);
-      const again = run(seed, new Map());
+      const again = run(options.protocol, seed, new Map());
       if (again.digest !== outcome.digest) {
         const violation = { invariant: 'deterministic', detail: 'one seed gave two journals', at: 0 } as const;
         return { schedules: index + 1, entries, asks, found: { ...outcome, violation }, digest, tally };
@@ -48,9 +54,9 @@ export function hunt(options: {
 }
 
 /** A schedule that throws is a violation like any other: the code under test must be total. */
-function run(seed: number, tally: Tally): Outcome {
+function run(protocol: ProtocolName, seed: number, tally: Tally): Outcome {
   try {
-    return runSchedule(seed, null, tally);
+    return PROTOCOLS[protocol](seed, null, tally);
   } catch (error) {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { seed, violation: { invariant: 'total', detail, at: 0 }, digest: 0, entries: 0, asks: 0 };

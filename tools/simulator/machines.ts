@@ -1,7 +1,7 @@
 // Processes, the drivers inside them, and the operator: who runs which rotation, what happens when a driver ends, and how a
 // process that stops takes its drivers and connections with it.
-import { drive } from '../../src/rotation/drive.ts';
-import { beginRetirement, evolve, type OverlapEvent } from '../../src/rotation/overlap.ts';
+import { driveProtocol } from '../../src/credentials/drive.ts';
+import { beginRetirement, evolve, OVERLAP, type OverlapEvent } from '../../src/rotation/overlap.ts';
 import { addRow, commit, cutTraffic, instantOf } from './database.ts';
 import { CANCEL } from './invariants.ts';
 import { beginLook } from './looks.ts';
@@ -41,7 +41,7 @@ export function start(world: World, row: RotationRow, isSecond: boolean): void {
     process,
     row,
     isSecond,
-    drive: drive(row.state, row.policy, instantOf(world, process)),
+    drive: driveProtocol(OVERLAP, row.state, row.policy, instantOf(world, process)),
     rowVersion: row.rowVersion,
     state: row.state,
     ask: null,
@@ -58,7 +58,7 @@ export function start(world: World, row: RotationRow, isSecond: boolean): void {
 /** The driver reads its row again. */
 export function reload(world: World, rotator: Rotator): void {
   const { row, process } = rotator;
-  rotator.drive = drive(row.state, row.policy, instantOf(world, process));
+  rotator.drive = driveProtocol(OVERLAP, row.state, row.policy, instantOf(world, process));
   rotator.rowVersion = row.rowVersion;
   rotator.state = row.state;
   rotator.isArmed = false;

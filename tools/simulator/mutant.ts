@@ -15,10 +15,13 @@ export interface Mutant {
   /** Why it matters: what would happen to somebody's keys. */
   readonly why: string;
   readonly edits: readonly Edit[];
+  /** Whose simulation must catch it; `overlap` where it does not say. */
+  readonly protocol?: 'overlap' | 'swap';
 }
 
 export const OVERLAP = 'src/rotation/overlap.ts';
-export const DRIVE = 'src/rotation/drive.ts';
+export const SWAP = 'src/rotation/swap.ts';
+export const DRIVE = 'src/credentials/drive.ts';
 export const DEATH = 'src/credentials/death.ts';
 export const LABEL = 'src/credentials/label.ts';
 export const INVENTORY = 'src/credentials/inventory.ts';
@@ -33,6 +36,14 @@ export const SCHEDULE = 'tools/simulator/schedule.ts';
 
 export function protocol(name: string, why: string, ...edits: [string, string, string][]): Mutant {
   return { name, where: 'protocol', why, edits: edits.map(([file, from, to]) => ({ file, from, to })) };
+}
+
+/** A defect of the swap protocol. */
+export function swap(name: string, why: string, ...edits: [string, string][]): Mutant {
+  return {
+    ...protocol(name, why, ...edits.map(([from, to]): [string, string, string] => [SWAP, from, to])),
+    protocol: 'swap',
+  };
 }
 
 export function shell(name: string, why: string, ...edits: [string, string, string][]): Mutant {

@@ -60,8 +60,8 @@ export const FOUND: readonly Mutant[] = [
   ]),
   protocol('evidence outlives a crash', 'an acceptance was seen, and lost with the process', [
     DRIVE,
-    'let command: OverlapEvent | null = voidOnRead(start);',
-    'let command: OverlapEvent | null = state.failures < 0 ? voidOnRead(start) : null;',
+    'let command: Event | null = protocol.voidOnRead(start);',
+    'let command: Event | null = state === null ? protocol.voidOnRead(start) : null;',
   ]),
   shell('a waiting driver does not look at its row', 'a cancel waits for the longest stream to end', [
     SCHEDULE,
@@ -179,11 +179,11 @@ export const FOUND: readonly Mutant[] = [
   // The journal.
   protocol('an outcome is not journaled', 'what was learnt is lost with the process', [
     DRIVE,
-    'if (isMaterial(state, after)) {',
-    "if (isMaterial(state, after) && event.on !== 'covered') {",
+    'if (protocol.isMaterial(state, after)) {',
+    "if (protocol.isMaterial(state, after) && (event as { on: string }).on !== 'covered') {",
   ]),
   protocol('evidence is not material', 'the journal does not show the refusals', [
-    DRIVE,
+    OVERLAP,
     '    before.death !== after.death ||\n',
     '',
   ]),

@@ -179,7 +179,15 @@ export const PROMISED: readonly Mutant[] = [
   shell(
     'the policy is not pinned',
     'evidence gathered under one rule is weighed under another',
-    [MACHINES, 'drive: drive(row.state, row.policy,', 'drive: drive(row.state, world.policyInForce,'],
-    [MACHINES, 'rotator.drive = drive(row.state, row.policy,', 'rotator.drive = drive(row.state, world.policyInForce,'],
+    [
+      MACHINES,
+      'drive: driveProtocol(OVERLAP, row.state, row.policy,',
+      'drive: driveProtocol(OVERLAP, row.state, world.policyInForce,',
+    ],
+    [
+      MACHINES,
+      'rotator.drive = driveProtocol(OVERLAP, row.state, row.policy,',
+      'rotator.drive = driveProtocol(OVERLAP, row.state, world.policyInForce,',
+    ],
   ),
 ];

@@ -2,5 +2,6 @@
 import type { Mutant } from './mutant.ts';
 import { FOUND } from './mutants-found.ts';
 import { PROMISED } from './mutants-promised.ts';
+import { SWAPPED } from './mutants-swap.ts';
 
-export const MUTANTS: readonly Mutant[] = [...PROMISED, ...FOUND];
+export const MUTANTS: readonly Mutant[] = [...PROMISED, ...FOUND, ...SWAPPED];

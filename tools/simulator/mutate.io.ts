@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import type { ProtocolName } from './hunt.ts';
 import type { Mutant } from './mutant.ts';
 import type { Violation } from './world.ts';
 
@@ -48,7 +49,7 @@ export async function hunted(mutant: Mutant, options: { base: number; schedules:
       const target = path.join(copy, file);
       writeFileSync(target, patch(mutant, file, readFileSync(target, 'utf8')));
     }
-    return { mutant, ...(await huntIn(copy, options)) };
+    return { mutant, ...(await huntIn(copy, { ...options, protocol: mutant.protocol ?? 'overlap' })) };
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
@@ -59,11 +60,12 @@ type Found = Omit<Catch, 'mutant'>;
 const WORKER = `
 import { parentPort, workerData } from 'node:worker_threads';
 const { hunt } = await import(workerData.hunt);
-const { schedules, found } = hunt({ base: workerData.base, schedules: workerData.schedules, onProgress: null });
+const { base, schedules: most, protocol } = workerData;
+const { schedules, found } = hunt({ base, schedules: most, protocol, onProgress: null });
 parentPort.postMessage({ schedules, violation: found?.violation ?? null, seed: found?.seed ?? null });
 `;
 
-function huntIn(copy: string, options: { base: number; schedules: number }): Promise<Found> {
+function huntIn(copy: string, options: { base: number; schedules: number; protocol: ProtocolName }): Promise<Found> {
   const hunt = pathToFileURL(path.join(copy, 'tools/simulator/hunt.ts')).href;
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(WORKER)}`), {
     workerData: { hunt, ...options },

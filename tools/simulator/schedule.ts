@@ -1,7 +1,7 @@
 // One schedule: the world is set up, drivers and the network take their turns in the order of virtual time, faults strike, the
 // faults end, everything must come to its end, and the last looks are taken. One seed gives one schedule, for ever.
 import { formatLabel } from '../../src/credentials/label.ts';
-import type { Ask } from '../../src/rotation/drive.ts';
+import type { OverlapAsk as Ask } from '../../src/rotation/overlap-state.ts';
 import { crash, takeOver } from './boots.ts';
 import { copyOf, INSTANCE } from './database.ts';
 import { checkFinal } from './invariants.ts';

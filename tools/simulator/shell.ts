@@ -3,8 +3,8 @@
 import { verdict } from '../../src/credentials/death.ts';
 import { orphansOf } from '../../src/credentials/inventory.ts';
 import { formatLabel } from '../../src/credentials/label.ts';
-import type { Answer, Ask } from '../../src/rotation/drive.ts';
 import { DEAD_ON_ARRIVAL, type OverlapEffect, type OverlapEvent } from '../../src/rotation/overlap.ts';
+import type { OverlapAnswer as Answer, OverlapAsk as Ask } from '../../src/rotation/overlap-state.ts';
 import { commit, INSTANCE } from './database.ts';
 import {
   CANCEL,

@@ -14,7 +14,7 @@ import { runSchedule } from './schedule.ts';
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
 test('3,000 schedules break no invariant, and every kind of fault has struck', () => {
-  const { found, tally } = hunt({ base: 20, schedules: 3000, onProgress: null });
+  const { found, tally } = hunt({ protocol: 'overlap', base: 20, schedules: 3000, onProgress: null });
   assert.equal(found, null, JSON.stringify(found));
   const kinds = [
     'crash',
@@ -44,7 +44,7 @@ test('the same seed gives the same journal, with and without a log', () => {
 });
 
 test('two runs from one base agree in their digest, from another they do not', () => {
-  const digest = (base: number): number => hunt({ base, schedules: 300, onProgress: null }).digest;
+  const digest = (base: number): number => hunt({ protocol: 'overlap', base, schedules: 300, onProgress: null }).digest;
   assert.equal(digest(3), digest(3));
   assert.notEqual(digest(3), digest(4));
 });

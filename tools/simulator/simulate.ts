@@ -1,18 +1,18 @@
 // The rotation simulator's command.
-// usage: npm run sim -- [--schedules N] [--seed S] [--json]     runs N schedules (100000) from base seed S
-//        npm run sim -- --replay SEED                          prints one schedule's whole journal and its world
+// usage: npm run sim -- [--protocol NAME] [--schedules N] [--seed S] [--json]   runs N schedules (100000) of a protocol (overlap) from base seed S
+//        npm run sim -- [--protocol NAME] --replay SEED                          prints one schedule's whole journal and its world
 //        npm run sim -- --mutants [--only TEXT] [--schedules N] plants every mutant; each must be caught within N (200000)
 // Exit code 1 where an invariant broke, or a mutant survived. docs/simulator.md explains both.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { hunt } from './hunt.ts';
+import { hunt, PROTOCOLS, type ProtocolName } from './hunt.ts';
 import { MUTANTS } from './mutants.ts';
 import { type Catch, hunted } from './mutate.io.ts';
-import { runSchedule } from './schedule.ts';
 
 const { values: flags } = parseArgs({
   options: {
     schedules: { type: 'string' },
+    protocol: { type: 'string', default: 'overlap' },
     seed: { type: 'string', default: '1' },
     replay: { type: 'string' },
     mutants: { type: 'boolean', default: false },
@@ -20,6 +20,9 @@ const { values: flags } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
+
+if (!Object.hasOwn(PROTOCOLS, flags.protocol)) throw new Error(`--protocol takes ${Object.keys(PROTOCOLS).join(', ')}`);
+const protocol = flags.protocol as ProtocolName;
 
 function wholeNumber(text: string, name: string): number {
   const number = Number(text);
@@ -32,7 +35,7 @@ function simulate(schedules: number, base: number): number {
   const onProgress = (done: number): void => {
     if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${schedules}`);
   };
-  const result = hunt({ base, schedules, onProgress });
+  const result = hunt({ protocol, base, schedules, onProgress });
   if (process.stderr.isTTY) process.stderr.write('\r');
   const seconds = (performance.now() - started) / 1000;
   const { user, system } = process.cpuUsage();
@@ -56,13 +59,13 @@ function simulate(schedules: number, base: number): number {
     return 0;
   }
   process.stdout.write(`seed ${found.seed} breaks "${found.violation?.invariant}": ${found.violation?.detail}\n`);
-  process.stdout.write(`replay it with: npm run sim -- --replay ${found.seed}\n`);
+  process.stdout.write(`replay it with: npm run sim -- --protocol ${protocol} --replay ${found.seed}\n`);
   return 1;
 }
 
 function replay(seed: number): number {
   const log: string[] = [];
-  const outcome = runSchedule(seed, log, new Map());
+  const outcome = PROTOCOLS[protocol](seed, log, new Map());
   const digest = outcome.digest.toString(16).padStart(8, '0');
   process.stdout.write(`${log.join('\n')}\nseed ${seed}: ${outcome.entries} entries, digest ${digest}\n`);
   if (outcome.violation === null) return 0;

@@ -1,8 +1,9 @@
 // The simulated world as one mutable record: the provider's keys, our database, the messages under way, the processes, the
 // clocks. Only data and the three things that every other file does with it: report a violation, note a line for a
 // replay, and mix an entry into the digest. Flat and mutable on purpose: a schedule has sixty microseconds.
-import type { Answer, Ask, DriveEnd } from '../../src/rotation/drive.ts';
+import type { DriveEnd } from '../../src/credentials/drive.ts';
 import type { Held, OverlapState } from '../../src/rotation/overlap.ts';
+import type { OverlapAnswer as Answer, OverlapAsk as Ask } from '../../src/rotation/overlap-state.ts';
 import type { OverlapPolicy } from '../../src/rotation/policy.ts';
 import { drawPlan, type Plan, type Rates } from './plan.ts';
 import { type Dice, throwDice } from './random.ts';

@@ -2,8 +2,8 @@
 import { Failure } from '../../model/failure.ts';
 import type { Json } from '../../model/json.ts';
 import { idSegment } from '../api.ts';
+import { certificateText } from '../certificate-text.ts';
 import type { Command } from '../command.ts';
-import type { Context } from '../context.ts';
 import { openCertificate, type Primitives } from '../proof.ts';
 import type { Certificate } from '../rows.ts';
 import { visibleBlock } from '../text.ts';
@@ -30,47 +30,16 @@ const list: Command = {
   },
 };
 
-/** What a certificate says, in words. */
-function statementText(context: Context, fields: Readonly<Record<string, Json>>): string {
-  const object = (value: Json | undefined) =>
-    (typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}) as Readonly<
-      Record<string, Json>
-    >;
-  const text = (value: Json | undefined) =>
-    typeof value === 'string' || typeof value === 'number' ? String(value) : '–';
-  const time = (value: Json | undefined) => context.view.when(typeof value === 'string' ? value : null);
-  const credential = object(fields['credential']);
-  const version = object(fields['version']);
-  const refusals = Array.isArray(fields['refusals']) ? (fields['refusals'] as readonly Json[]) : [];
-  return context.view.fields([
-    ['credential', `${text(credential['environment'])}/${text(credential['provider'])}/${text(credential['name'])}`],
-    ['kind', `${text(credential['kind'])} at ${text(credential['origin'])}`],
-    ['version', `${text(version['number'])} (${text(version['id'])})`],
-    ['provider key', text(version['providerKeyId'])],
-    ['reason', `${text(fields['reason'])}, requested by ${text(fields['requestedBy'])}`],
-    ['requested', time(fields['requestedAt'])],
-    ['provider asked', time(fields['revokeCalledAt'])],
-    [
-      `refusals`,
-      refusals
-        .map((refusal) => {
-          const refused = object(object(refusal)['refused']);
-          return `${time(refused['at'])}  ${text(refused['status'])}  ${text(refused['signature'])}`;
-        })
-        .join('\n') || 'none',
-    ],
-    ['issued', time(fields['issuedAt'])],
-    ['instance', text(fields['instance'])],
-  ]);
-}
-
 const show: Command = {
   name: 'certificate show',
-  about: 'a certificate, in the form that can be checked: a signed note',
+  about: 'a certificate: its verdict, and each refusal with the controls beside it',
+  more: 'What can be checked without us is the signed note: `--signed` prints it byte for byte. Looking at it here checks no signature.',
   arguments: [{ name: '<certificate-id>', about: 'id of the certificate: `claviger certificate list`' }],
+  options: [{ flags: '--signed', about: 'the signed note itself, to be kept: what `certificate verify` checks' }],
   examples: [
+    { line: 'claviger certificate show crt_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4', about: 'what it rests on' },
     {
-      line: 'claviger certificate show crt_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4 > billing-1.certificate',
+      line: 'claviger certificate show crt_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4 --signed > billing-1.certificate',
       about: 'keep it; `certificate verify` needs nothing but this file and the key',
     },
   ],
@@ -78,10 +47,12 @@ const show: Command = {
     const api = await context.api();
     const path = `/v1/certificates/${idSegment('certificate', input.argument(0))}`;
     const row = await api.get<Certificate>(path);
-    // A file or a pipe gets the exact bytes, a person what they say.
-    if (!context.machine.stdout.isTty) return { data: row, text: row.note.replace(/\n$/, '') };
-    context.note(`The form that can be checked: claviger certificate show ${row.id} > ${row.id}.certificate`);
-    return { data: row, text: statementText(context, row.statement), brief: visibleBlock(row.note).replace(/\n$/, '') };
+    // A file or a pipe gets the exact bytes, a terminal what cannot harm it.
+    const exact = row.note.replace(/\n$/, '');
+    const note = context.machine.stdout.isTty ? visibleBlock(exact) : exact;
+    if (input.isOn('signed')) return { data: row, text: note };
+    context.note(`To keep and to check it: claviger certificate show ${row.id} --signed > ${row.id}.certificate`);
+    return { data: row, text: certificateText(row.statement, context.view), brief: note };
   },
 };
 
@@ -89,7 +60,7 @@ export function certificateCommands(primitives: Primitives): readonly Command[] 
   const verify: Command = {
     name: 'certificate verify',
     about: 'check a certificate without any server: its signature, and that it is one',
-    arguments: [{ name: '<file>', about: 'the certificate, as `certificate show` gives it' }],
+    arguments: [{ name: '<file>', about: 'the certificate, as `certificate show --signed` gives it' }],
     options: [{ flags: '--key <vkey>', about: 'verifier key that you trust: its text, or a file that holds it' }],
     examples: [
       {
@@ -108,7 +79,7 @@ export function certificateCommands(primitives: Primitives): readonly Command[] 
         const text = `${context.view.paint('red', 'NOT GENUINE')}: ${error.message}`;
         return { data: { verified: false, problem: error.message }, text, brief: 'not genuine', exit: 1 };
       }
-      const text = `${context.view.paint('green', 'genuine')}\n${statementText(context, fields)}`;
+      const text = `${context.view.paint('green', 'genuine')}\n${certificateText(fields, context.view)}`;
       return { data: { verified: true, statement: fields }, text, brief: 'genuine' };
     },
   };

@@ -56,7 +56,7 @@ const add: Command = {
   ],
   examples: [
     {
-      line: 'claviger credential add billing --provider neon --kind organization-key --set org_id=org-example',
+      line: 'claviger credential add billing --provider neon --kind organization-key --set orgId=org-example',
       about: 'asks for the key and does not show it',
     },
     {
@@ -176,6 +176,7 @@ function detailText(context: Context, detail: CredentialDetail): string {
       { title: 'made', least: 20 },
       { title: 'revoked', least: 20 },
       { title: 'reason', least: 6 },
+      { title: 'id' },
     ],
     detail.versions.map((version) => [
       String(version.number),
@@ -184,6 +185,7 @@ function detailText(context: Context, detail: CredentialDetail): string {
       view.when(version.createdAt),
       view.when(version.revokedAt),
       version.reason ?? '–',
+      version.id,
     ]),
     'It has no version yet: `claviger credential put` stores its bytes.',
   );
@@ -240,6 +242,9 @@ const put: Command = {
     const body = { parts, ...(providerKeyId === null ? {} : { providerKeyId }) };
     const query: Record<string, string> = input.isOff('resolve') ? { resolve: 'false' } : {};
     const made = await api.post<BroughtDetail>(`/v1/credentials/${row.id}/versions`, body, query);
+    for (const { id } of made.versions.filter((version) => version.state === 'previous')) {
+      context.note(`When the old key is to go: claviger version retire ${id}`);
+    }
     return broughtOutcome(made, `Stored new bytes of ${visible(credentialName(row))}; they are current now.`);
   },
 };

@@ -87,6 +87,12 @@ function stateOf(grant: Grant, now: number): string {
   return 'live';
 }
 
+/** When it ended; null while it holds. What was revoked after it had expired ended with its expiry. */
+function endOf(grant: Grant, now: number): string | null {
+  const ends = [grant.revokedAt, grant.expiresAt].filter((end) => end !== null && Date.parse(end) <= now);
+  return ends.sort()[0] ?? null;
+}
+
 function limitsOf(context: Context, grant: Grant): string {
   const limits = [
     ...Object.entries(grant.parameters).map(([name, values]) => `${name}=${values.join('|')}`),
@@ -103,7 +109,7 @@ const list: Command = {
   options: [
     { flags: '--principal <principal>', about: 'only of this principal' },
     { flags: '--credential <credential>', about: 'only on this credential' },
-    { flags: '--all', about: 'revoked and expired ones too' },
+    { flags: '--all', about: 'revoked and expired ones too, with their end' },
   ],
   examples: [{ line: 'claviger grant list --credential billing', about: 'everybody who may use a key' }],
   async run(context, input) {
@@ -113,9 +119,11 @@ const list: Command = {
     const { items: found } = await api.list<Grant>('/v1/grants', {
       principal: principal === null ? null : (await api.principal(principal)).id,
       credential: credential === null ? null : (await api.credential(credential)).id,
+      revoked: input.isOn('all') ? 'true' : null,
     });
     const now = context.machine.now();
-    const items = found.filter((grant) => input.isOn('all') || stateOf(grant, now) === 'live');
+    const isWhole = input.isOn('all');
+    const items = found.filter((grant) => isWhole || stateOf(grant, now) === 'live');
     const names = await namesFor(context, items.length > 0);
     const text = context.view.table(
       [
@@ -124,6 +132,7 @@ const list: Command = {
         { title: 'actions', least: 12 },
         { title: 'limits', least: 8 },
         { title: 'state' },
+        ...(isWhole ? [{ title: 'ended', least: 20 }] : []),
         { title: 'id' },
       ],
       items.map((grant) => [
@@ -132,6 +141,7 @@ const list: Command = {
         grant.actions.join(' '),
         limitsOf(context, grant),
         stateOf(grant, now),
+        ...(isWhole ? [context.view.when(endOf(grant, now))] : []),
         grant.id,
       ]),
       'Nothing is granted.',

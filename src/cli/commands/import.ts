@@ -2,10 +2,10 @@
 // its place in the file. The file itself is only read.
 import { Failure } from '../../model/failure.ts';
 import { Secret } from '../../model/secret.ts';
+import { brokerOrigin, clientSentence, providerAddress } from '../broker-address.ts';
 import type { Command, Input } from '../command.ts';
 import type { Context } from '../context.ts';
 import { showOnce } from '../disclose.ts';
-import { apiOrigin, listenerOrigin } from '../profile.ts';
 import { type Credential, credentialName, type Principal, type Token } from '../rows.ts';
 import { readParts, SECRET_OPTIONS } from '../secret-input.ts';
 import { visible } from '../text.ts';
@@ -23,6 +23,8 @@ interface Replacement {
   readonly keyName: string;
   readonly urlName: string;
   readonly actions: readonly string[];
+  /** How the provider's own client is told of the address. */
+  readonly sentence: string;
 }
 
 /** Everything that could be wrong with the replacement is found before the key is stored. */
@@ -32,9 +34,14 @@ async function planReplacement(context: Context, input: Input): Promise<Replacem
     if (input.list('action').length > 0) throw new Failure('invalid', '--action goes with --replace-with-token');
     return null;
   }
+  if (input.text('purpose') === 'manage') {
+    throw new Failure(
+      'invalid',
+      '--replace-with-token is for a credential that is lent, not for one that mints others',
+    );
+  }
   const api = await context.api();
-  const given = input.text('brokerUrl') ?? context.machine.env['CLAVIGER_BROKER'] ?? null;
-  const brokerUrl = given === null ? await configuredBroker(context) : apiOrigin(given);
+  const brokerUrl = await brokerOrigin(context, input.text('brokerUrl'));
   if (brokerUrl === null) throw new Failure('invalid', '--broker-url says where applications reach the broker');
   const names = input.list('name').map((name) => name.slice(name.indexOf('=') + 1));
   const keyName = names[0] ?? 'API_KEY';
@@ -44,12 +51,8 @@ async function planReplacement(context: Context, input: Input): Promise<Replacem
     keyName,
     urlName: input.text('baseUrlName') ?? baseUrlName(keyName),
     actions: input.list('action'),
+    sentence: clientSentence(brokerUrl, await providerAddress(context, input.required('provider'))),
   };
-}
-
-async function configuredBroker(context: Context): Promise<string | null> {
-  if ((await context.configFile()) === null) return null;
-  return listenerOrigin((await context.config()).config.broker);
 }
 
 const importCommand: Command = {
@@ -103,7 +106,8 @@ const importCommand: Command = {
     if (replacement === null) return { data: { credential: row, identified }, text: lines.join('\n'), brief: row.id };
     const { token, text } = await issue(context, row, replacement);
     const env = [`${replacement.urlName}=${replacement.brokerUrl}`, `${replacement.keyName}=${showOnce(text)}`];
-    lines.push('', 'In the place of the key, in the .env file (the token is shown this once):', '', ...env);
+    lines.push('', 'In the place of the key, in the .env file (the token is shown this once):', '', ...env, '');
+    lines.push(replacement.sentence);
     context.note('The key was in a file: rotate it soon, so that what others may have copied is dead.');
     return { data: { credential: row, identified, token, env }, text: lines.join('\n'), brief: env.join('\n') };
   },

@@ -25,6 +25,7 @@ import { tokenCommands } from './token.ts';
 /** What the first words of two-word commands are about. */
 export const GROUPS: Readonly<Record<string, string>> = {
   credential: 'credentials: the keys that are looked after',
+  version: 'versions: the keys of a credential, one after the other',
   inventory: 'what the providers list and nobody registered',
   principal: 'who may use keys, or this API',
   token: 'tokens of principals',

@@ -1,6 +1,6 @@
 // The beginning: a configuration where there is none, the key-encryption key, the database, the first admin with its token. Asks on a
 // terminal what no option says. Not here: what is written into the database (init.io.ts of the house).
-import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { readSecretSource } from '../../config/secret-source.io.ts';
@@ -123,6 +123,36 @@ async function configure(context: Context, input: Input): Promise<{ config: Conf
   }
 }
 
+/**
+ * The directory of second copies must be there and fit before anything is made: a rotation waits for it, and would find out too late. Throws
+ * `invalid` with what to do.
+ */
+async function demandSecondCopy({ secondCopy, dataDirectory }: Config, isNew: boolean): Promise<void> {
+  if (secondCopy === null) return;
+  const { directory } = secondCopy;
+  const refuse = (detail: string, cause?: unknown) =>
+    new Failure('invalid', 'the directory of second copies cannot be used', {
+      cause,
+      errors: [{ pointer: isNew ? '--second-copy' : '/secondCopy/directory', detail: `${directory} ${detail}` }],
+    });
+  const found = statSync(directory, { throwIfNoEntry: false });
+  // Never made here: where a mount failed, it would be a directory beside the data.
+  if (found === undefined) throw refuse('does not exist: mount it, or make it by hand with mode 0700');
+  if (!found.isDirectory()) throw refuse('is not a directory');
+  const { isInsideDirectory } = await import('../../vault/files.io.ts');
+  if (await isInsideDirectory(directory, dataDirectory)) {
+    throw refuse('lies inside the data directory: it is lost with it');
+  }
+  const userId = process.getuid?.() ?? null;
+  if (userId !== null && found.uid !== userId && found.uid !== 0) throw refuse('belongs to another user');
+  if (userId !== null && (found.mode & 0o077) !== 0) throw refuse('is open to others than its owner: mode 0700');
+  try {
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw refuse('cannot be written to by this user', cause);
+  }
+}
+
 /** The key-encryption key: from its file, which is made where it is not there, or a passphrase. */
 async function kekOf(context: Context, input: Input, config: Config) {
   const { kek, dataDirectory } = config;
@@ -148,7 +178,7 @@ export async function runInit(context: Context, input: Input): Promise<Outcome> 
   if (!SLUG.test(admin)) throw new Failure('invalid', '--admin takes lower-case letters, digits and dashes');
   const { config, file, isNew } = await configure(context, input);
   try {
-    return await begin(context, input, { config, file, admin });
+    return await begin(context, input, { config, file, admin, isNew });
   } catch (error) {
     // So that the same call can be made again: what was written is this call's own. A key file stays; keys are never deleted.
     if (isNew) rmSync(file, { force: true });
@@ -159,7 +189,7 @@ export async function runInit(context: Context, input: Input): Promise<Outcome> 
 async function begin(
   context: Context,
   input: Input,
-  { config, file, admin }: { config: Config; file: string; admin: string },
+  { config, file, admin, isNew }: { config: Config; file: string; admin: string; isNew: boolean },
 ): Promise<Outcome> {
   const tokenFile = tokenFileBeside(file);
   if (existsSync(tokenFile)) {
@@ -167,6 +197,7 @@ async function begin(
       errors: [{ pointer: tokenFile, detail: 'is already there' }],
     });
   }
+  await demandSecondCopy(config, isNew);
   const kek = await kekOf(context, input, config);
   const { initialise } = await import('../../init.io.ts');
   const databaseUrl =

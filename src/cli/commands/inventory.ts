@@ -5,14 +5,18 @@ import type { Finding } from '../rows.ts';
 
 const list: Command = {
   name: 'inventory list',
-  about: 'what the inventory found: unregistered keys, orphans, missing ones; exit code 1 where there is something',
+  about:
+    'what the inventory found: dead keys that live again, unregistered ones, orphans; exit code 1 where there is something',
   examples: [{ line: 'claviger inventory list', about: 'open findings' }],
   async run(context) {
     const api = await context.api();
     const { items } = await api.list<Finding>('/v1/inventory');
-    const open = items.filter((finding) => finding.state === 'open');
+    const found = items.filter((finding) => finding.state === 'open');
+    const isCritical = (finding: Finding) => finding.severity === 'critical';
+    const open = [...found.filter(isCritical), ...found.filter((finding) => !isCritical(finding))];
     const text = context.view.table(
       [
+        { title: 'severity' },
         { title: 'kind' },
         { title: 'name at the provider', least: 16 },
         { title: 'provider key id', least: 8 },
@@ -21,6 +25,7 @@ const list: Command = {
         { title: 'id' },
       ],
       open.map((finding) => [
+        finding.severity,
         finding.kind,
         finding.name,
         finding.providerKeyId,
@@ -30,6 +35,11 @@ const list: Command = {
       ]),
       'Nothing was found.',
     );
+    if (open.some((finding) => finding.kind === 'resurrected')) {
+      context.note(
+        'resurrected: the provider accepts a key that was certified dead. Look in its console, and end it there; each inventory asks for it again.',
+      );
+    }
     return {
       data: { items },
       text,

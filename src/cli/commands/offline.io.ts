@@ -15,7 +15,10 @@ const init: Command = {
     { flags: '--passphrase-file <path>', about: 'file of mode 0600 that holds the passphrase, at every start' },
     { flags: '--from-stdin', about: 'read the passphrase from standard input' },
     { flags: '--admin <name>', about: 'name of the first admin; `admin` where it is left out' },
-    { flags: '--second-copy <path>', about: 'directory on other hardware for second copies of ciphertext' },
+    {
+      flags: '--second-copy <path>',
+      about: 'directory on other hardware for second copies of ciphertext; it must be there, with mode 0700',
+    },
     { flags: '--postgresql-url-env <name>', about: 'use PostgreSQL; environment variable that holds its URL' },
     { flags: '--broker-listen <address>', about: 'IP address and port of the broker' },
     { flags: '--api-listen <address>', about: 'IP address and port of the control API' },

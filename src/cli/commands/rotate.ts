@@ -1,5 +1,5 @@
-// Rotations: starting one and following its steps, looking, cancelling, resuming. What runs, runs on the server: leaving off here
-// stops nothing.
+// Rotations: starting one and following its steps, looking, cancelling, resuming; and retiring a version, which is a rotation without a
+// new key. What runs, runs on the server: leaving off here stops nothing.
 import { idSegment } from '../api.ts';
 import { follow } from '../await.ts';
 import type { Command, Outcome } from '../command.ts';
@@ -218,4 +218,27 @@ const resume: Command = {
   },
 };
 
-export const rotateCommands: readonly Command[] = [rotate, list, show, cancel, resume];
+const retire: Command = {
+  name: 'version retire',
+  about: 'end a version that another one has replaced: wait until nobody uses it, revoke it, prove it dead',
+  more: 'For the key before one that was stored by hand. To end a version at once, whoever uses it: `revoke --version-id`.',
+  arguments: [{ name: '<version-id>', about: 'id of the version: `claviger credential show`' }],
+  options: FOLLOW_OPTIONS,
+  examples: [
+    {
+      line: 'claviger version retire ver_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4',
+      about: 'after `credential put`: the old key',
+    },
+  ],
+  async run(context, input) {
+    const api = await context.api();
+    const seconds = input.seconds('wait') ?? WAIT_SECONDS;
+    const row = await api.post<Rotation>(`/v1/versions/${idSegment('version', input.argument(0))}/retire`);
+    context.note(`Rotation ${row.id}, without a new key`);
+    return !input.isOff('wait')
+      ? watchRotation(context, row, seconds)
+      : { data: row, text: `Requested ${row.id}.`, brief: row.id };
+  },
+};
+
+export const rotateCommands: readonly Command[] = [rotate, list, show, cancel, resume, retire];

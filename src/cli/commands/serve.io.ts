@@ -10,6 +10,7 @@ import type { KekSource } from '../../vault/kek.io.ts';
 import type { Outcome } from '../command.ts';
 import { loadConfiguration } from '../configuration.io.ts';
 import type { Context } from '../context.ts';
+import { listenFailure } from '../listening.ts';
 
 /** Where the key-encryption key comes from at this start; null: an operator unseals. */
 async function kekSourceOf({ kek }: Config): Promise<KekSource | null> {
@@ -52,7 +53,7 @@ export async function runServe(context: Context): Promise<Outcome> {
     lines,
   );
   const report = (event: string, fields: JsonObject) => {
-    const isBad = /error|failed|lost|not-/.test(event);
+    const isBad = /error|failed|lost|not-|resurrected/.test(event);
     if (isBad) log.error(fields, event);
     else if (event.includes('warning')) log.warn(fields, event);
     else log.info(fields, event);
@@ -68,7 +69,7 @@ export async function runServe(context: Context): Promise<Outcome> {
     report,
     onLost: (why) => ending.lost(why),
   }).catch((error: unknown) => {
-    throw listenFailure(error) ?? error;
+    throw listenFailure(error, config) ?? error;
   });
   report('server.started', {
     broker: serving.brokerOrigin,
@@ -81,19 +82,6 @@ export async function runServe(context: Context): Promise<Outcome> {
   await serving.stop();
   report('server.stopped', {});
   return { data: { stopped: end.why }, text: '', exit: end.isLost ? 1 : 0 };
-}
-
-/** What the system says of an address that cannot be listened on, in words. */
-function listenFailure(error: unknown): Failure | null {
-  const inner = Failure.is(error) ? error.cause : error;
-  const code = inner instanceof Error && 'code' in inner ? inner.code : null;
-  const texts: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'an address of the configuration is in use: is another server running?',
-    EADDRNOTAVAIL: 'an address of the configuration is not one of this machine',
-    EACCES: 'an address of the configuration may not be listened on: ports below 1024 need a privilege',
-  };
-  const text = typeof code === 'string' ? texts[code] : undefined;
-  return text === undefined ? null : new Failure('unavailable', text, { cause: error });
 }
 
 function waitForEnd() {

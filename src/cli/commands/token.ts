@@ -2,10 +2,11 @@
 import { Failure } from '../../model/failure.ts';
 import { Secret } from '../../model/secret.ts';
 import { idSegment } from '../api.ts';
+import { brokerOrigin, clientSentence, providerAddress } from '../broker-address.ts';
 import type { Command, Input, Outcome } from '../command.ts';
 import type { Context } from '../context.ts';
 import { showOnce } from '../disclose.ts';
-import type { Token } from '../rows.ts';
+import type { Credential, Token } from '../rows.ts';
 
 const OUT = { flags: '--out <file>', about: 'write the token into this new file of mode 0600 and do not show it' };
 
@@ -69,16 +70,29 @@ const issue: Command = {
     const expiresInSeconds = input.seconds('expiresIn');
     const credential = input.text('credential');
     const { id } = await api.principal(input.argument(0));
+    const bound = credential === null ? null : await api.credential(credential);
     await refuseTaken(context, input);
+    // Before anything is issued: nothing may stand between a token and its being shown.
+    const where = context.isJson || context.isQuiet ? null : await whereTo(context, bound);
     const issued = await api.post<Issued>(`/v1/principals/${id}/tokens`, {
-      ...(credential === null ? {} : { credential: (await api.credential(credential)).id }),
+      ...(bound === null ? {} : { credential: bound.id }),
       ...(input.list('network').length === 0 ? {} : { networks: input.list('network') }),
       ...(expiresInSeconds === null ? {} : { expiresInSeconds }),
       ...(input.text('note') === null ? {} : { note: input.text('note') }),
     });
+    if (where !== null) context.note(where);
     return issuedOutcome(context, input, issued);
   },
 };
+
+/** Where an application sends the token: its base URL. */
+async function whereTo(context: Context, bound: Credential | null): Promise<string> {
+  const origin = (await brokerOrigin(context, null)) ?? '<address of the broker>';
+  if (bound === null) {
+    return `For an application: its address is ${origin}/<provider>/<credential>, and the provider’s own paths follow it.`;
+  }
+  return clientSentence(origin, await providerAddress(context, bound.provider));
+}
 
 function stateOf(token: Token, now: number): string {
   if (token.revokedAt !== null) return 'revoked';

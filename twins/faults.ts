@@ -1,5 +1,5 @@
-// What can go wrong at the Neon twin, and when: each fault has a name, a probability, a number of times and the requests it concerns.
-// It only decides whether a fault strikes; what a struck request then does is neon.ts.
+// What can go wrong at a twin, and when: each fault has a name, a probability, a number of times and the requests it concerns.
+// It only decides whether a fault strikes; what a struck request then does is the twin’s (neon.ts, kit.ts).
 import type { Prng } from './prng.ts';
 
 /** The faults and what each does to a request it strikes. */

@@ -1,8 +1,8 @@
 // The shell around the protocol: in which order it asks, and what it makes of each kind of answer.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Answer, type Ask, type DriveEnd, drive } from './drive.ts';
-import { beginOverlap, evolve, type OverlapEvent, type OverlapState } from './overlap.ts';
+import { type Answer, type Ask, type DriveEnd, driveProtocol } from '../credentials/drive.ts';
+import { beginOverlap, evolve, OVERLAP, type OverlapEffect, type OverlapEvent, type OverlapState } from './overlap.ts';
 import { defaultOverlapPolicy, type OverlapPolicy } from './policy.ts';
 
 const OLD = { versionId: 'ver_old', providerKeyId: 'key_old' };
@@ -13,7 +13,7 @@ const CANCELLED = { on: 'cancelled', reason: 'wrong credential' } as const;
 
 /** A driver under test: answers its asks and keeps what it asked. */
 function begin(state: OverlapState = START) {
-  const steps = drive(state, POLICY, { boot: 1, mono: 0 });
+  const steps = driveProtocol(OVERLAP, state, POLICY, { boot: 1, mono: 0 });
   let mono = 0;
   let step = steps.next();
   const asked: string[] = [];
@@ -23,7 +23,7 @@ function begin(state: OverlapState = START) {
   note();
   return {
     asked,
-    get ask(): Ask {
+    get ask(): Ask<OverlapState, OverlapEffect, OverlapEvent> {
       assert.ok(!step.done, 'it has ended');
       return step.value;
     },
@@ -31,7 +31,7 @@ function begin(state: OverlapState = START) {
       return step.done ? step.value : null;
     },
     /** Answers the ask in hand, after so many milliseconds. */
-    answer(said: Partial<Answer>, afterMs = 1): void {
+    answer(said: Partial<Answer<OverlapEvent>>, afterMs = 1): void {
       assert.ok(!step.done, 'it has ended');
       mono += afterMs;
       step = steps.next({ now: { boot: 1, mono }, event: null, journal: null, ...said });
@@ -41,7 +41,7 @@ function begin(state: OverlapState = START) {
 }
 type Driver = ReturnType<typeof begin>;
 
-function nameOf(ask: Ask): string {
+function nameOf(ask: Ask<OverlapState, OverlapEffect, OverlapEvent>): string {
   if (ask.ask === 'journal') return `journal ${ask.event.on}`;
   return ask.ask === 'act' ? `act ${ask.effect.do}` : 'wait';
 }

@@ -1,0 +1,91 @@
+// Plaid's reports about people and their income, credit and cash flow, as actions. Names follow the paths of its OpenAPI document
+// 2020-09-14 (read 2026-11-21); what the words mean is in plaid.actions.words.ts.
+
+import { read, remove, reveals, write } from './plaid.actions.words.ts';
+import type { Action } from './provider.ts';
+
+export const plaidReportActions: readonly Action[] = [
+  reveals(write('asset-report.create', '/asset_report/create')),
+  read('asset-report.get', '/asset_report/get'),
+  read('asset-report-pdf.get', '/asset_report/pdf/get'),
+  reveals(write('asset-report.refresh', '/asset_report/refresh')),
+  reveals(write('asset-report.filter', '/asset_report/filter')),
+  remove('asset-report.remove', '/asset_report/remove'),
+  reveals(write('asset-report-audit-copy.create', '/asset_report/audit_copy/create')),
+  read('asset-report-audit-copy.get', '/asset_report/audit_copy/get'),
+  read('asset-report-audit-copy-pdf.get', '/asset_report/audit_copy/pdf/get'),
+  remove('asset-report-audit-copy.remove', '/asset_report/audit_copy/remove'),
+
+  write('cra-monitoring-insights.subscribe', '/cra/monitoring_insights/subscribe'),
+  remove('cra-monitoring-insights.unsubscribe', '/cra/monitoring_insights/unsubscribe'),
+  read('cra-monitoring-insights.get', '/cra/monitoring_insights/get'),
+  read('cra-partner-insights.get', '/cra/partner_insights/get'),
+  read('cra-check-report-income-insights.get', '/cra/check_report/income_insights/get'),
+  read('cra-check-report-base-report.get', '/cra/check_report/base_report/get'),
+  read('cra-check-report-pdf.get', '/cra/check_report/pdf/get'),
+  write('cra-check-report.create', '/cra/check_report/create'),
+  read('cra-check-report-partner-insights.get', '/cra/check_report/partner_insights/get'),
+  read('cra-check-report-cashflow-insights.get', '/cra/check_report/cashflow_insights/get'),
+  read('cra-check-report-lend-score.get', '/cra/check_report/lend_score/get'),
+  read('cra-check-report-network-insights.get', '/cra/check_report/network_insights/get'),
+  read('cra-check-report-verification.get', '/cra/check_report/verification/get'),
+  read('cra-check-report-verification-pdf.get', '/cra/check_report/verification/pdf/get'),
+  write('cra-loans-applications.register', '/cra/loans/applications/register'),
+  write('cra-loans.register', '/cra/loans/register'),
+  write('cra-loans.update', '/cra/loans/update'),
+  remove('cra-loans.unregister', '/cra/loans/unregister'),
+  read('cra-credit-profile-report.get', '/cra/credit_profile/report/get'),
+
+  // Widens what a token or an application that is out already may read: as good as a new one.
+  reveals(write('credit-audit-copy-token.update', '/credit/audit_copy_token/update')),
+  reveals(read('credit-sessions.get', '/credit/sessions/get')),
+  reveals(write('credit-audit-copy-token.create', '/credit/audit_copy_token/create')),
+  remove('credit-audit-copy-token.remove', '/credit/audit_copy_token/remove'),
+  read('credit-asset-report-freddie-mac.get', '/credit/asset_report/freddie_mac/get'),
+  read('credit-freddie-mac-reports.get', '/credit/freddie_mac/reports/get'),
+  read('credit-bank-income.get', '/credit/bank_income/get'),
+  read('credit-bank-income-pdf.get', '/credit/bank_income/pdf/get'),
+  write('credit-bank-income.refresh', '/credit/bank_income/refresh'),
+  write('credit-bank-income-webhook.update', '/credit/bank_income/webhook/update'),
+  write('credit-payroll-income-parsing-config.update', '/credit/payroll_income/parsing_config/update'),
+  reveals(read('credit-bank-statements-uploads.get', '/credit/bank_statements/uploads/get')),
+  reveals(read('credit-payroll-income.get', '/credit/payroll_income/get')),
+  read('credit-payroll-income-risk-signals.get', '/credit/payroll_income/risk_signals/get'),
+  write('credit-payroll-income.precheck', '/credit/payroll_income/precheck'),
+  reveals(read('credit-employment.get', '/credit/employment/get')),
+  write('credit-payroll-income.refresh', '/credit/payroll_income/refresh'),
+  reveals(write('credit-relay.create', '/credit/relay/create')),
+  read('credit-relay.get', '/credit/relay/get'),
+  read('credit-relay-pdf.get', '/credit/relay/pdf/get'),
+  reveals(write('credit-relay.refresh', '/credit/relay/refresh')),
+  remove('credit-relay.remove', '/credit/relay/remove'),
+
+  read('consumer-report-pdf.get', '/consumer_report/pdf/get'),
+
+  write('cashflow-report.refresh', '/cashflow_report/refresh'),
+  read('cashflow-report.get', '/cashflow_report/get'),
+  read('cashflow-report-transactions.get', '/cashflow_report/transactions/get'),
+  read('cashflow-report-insights.get', '/cashflow_report/insights/get'),
+
+  write('income-verification.create', '/income/verification/create'),
+  read('income-verification-paystubs.get', '/income/verification/paystubs/get'),
+  read('income-verification-documents.download', '/income/verification/documents/download'),
+  read('income-verification-taxforms.get', '/income/verification/taxforms/get'),
+  write('income-verification.precheck', '/income/verification/precheck'),
+
+  read('employment-verification.get', '/employment/verification/get'),
+
+  read('employers.search', '/employers/search'),
+
+  read('beta-credit-bank-employment.get', '/beta/credit/v1/bank_employment/get'),
+  write('beta-transactions.enhance', '/beta/transactions/v1/enhance'),
+  write('beta-transactions-rules.create', '/beta/transactions/rules/v1/create'),
+  read('beta-transactions-rules.list', '/beta/transactions/rules/v1/list'),
+  remove('beta-transactions-rules.remove', '/beta/transactions/rules/v1/remove'),
+  read('beta-transactions-user-insights.get', '/beta/transactions/user_insights/v1/get'),
+  read('beta-ewa-report.get', '/beta/ewa_report/v1/get'),
+  reveals(write('beta-partner-customer.create', '/beta/partner/customer/v1/create')),
+  read('beta-partner-customer.get', '/beta/partner/customer/v1/get'),
+  write('beta-partner-customer.update', '/beta/partner/customer/v1/update'),
+  reveals(write('beta-partner-customer.enable', '/beta/partner/customer/v1/enable')),
+];

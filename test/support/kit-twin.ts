@@ -1,0 +1,100 @@
+// A twin of the kit as the conformance suite wants one: started, checked against the provider's own document, ended.
+import { Secret } from '../../src/model/secret.ts';
+import type { Acting, Kind, KindSettings, Parts } from '../../src/providers/provider.ts';
+import type { Fault, FaultName } from '../../twins/faults.ts';
+import { startTwin } from '../../twins/kit.io.ts';
+import type { KitControl, KitDefinition, KitKey } from '../../twins/kit.ts';
+import type { MadeKey, ProviderTwin } from '../conformance/provider.ts';
+import { directCall } from './direct-call.ts';
+import { loadOpenApi, type OpenApiDocument } from './openapi.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** Settings under which each fault strikes at once, without a test having to wait. */
+const FAULTS: Record<FaultName, Partial<Fault>> = {
+  'revoke-late': { ms: HOUR_MS },
+  'revoke-ignored': {},
+  'revoked-key-flaps': { probability: 0.5 },
+  'create-lost': { ms: 5 },
+  'create-slow': { ms: 5 },
+  'create-arrives-later': {},
+  'dead-on-arrival': {},
+  'quota-full': {},
+  'good-key-refused': { probability: 0.5 },
+  'outage-401': {},
+  'rate-limited': { retryAfter: '3' },
+  'server-error': {},
+  'server-error-after': { status: 502 },
+  'cut-before': {},
+  'cut-after': {},
+  'list-lags': { ms: HOUR_MS },
+};
+
+export interface KitTwinOptions<State> {
+  readonly definition: KitDefinition<State>;
+  /** Documents of ../shared, each with what stands before its paths: `specs/more/…`. Empty: the provider publishes none. */
+  readonly documents: readonly { readonly file: string; readonly base: string }[];
+  /** Requests that no document knows: `POST /oauth/token`. */
+  readonly undocumented?: readonly string[];
+  readonly issuer: (
+    kind: Kind,
+    control: KitControl<State>,
+  ) => { readonly acting: Acting; readonly settings: KindSettings };
+  readonly byHand?: (kind: Kind, control: KitControl<State>) => KitKey;
+  /** Faults that this provider's twin cannot have. */
+  readonly without?: readonly FaultName[];
+}
+
+export function secretParts(key: Pick<KitKey, 'parts'>): Parts {
+  return Object.fromEntries(Object.entries(key.parts).map(([name, text]) => [name, new Secret(text)]));
+}
+
+export async function kitTwin<State>(options: KitTwinOptions<State>): Promise<ProviderTwin> {
+  const problems: string[] = [];
+  const documents = options.documents.map(({ file, base }) => loadOpenApi(file, base));
+  const known = documents.filter((one): one is OpenApiDocument => one !== null);
+  const twin = await startTwin(options.definition, {
+    onExchange(exchange) {
+      const pathname = exchange.path.split('?')[0]!;
+      if (options.undocumented?.includes(`${exchange.method} ${pathname}`)) return;
+      const document = known.find((one) => one.find(exchange.method, pathname) !== null);
+      const isBroken = exchange.status === 429 || exchange.status >= 500;
+      if (document !== undefined) {
+        // Documents leave out what gateways answer.
+        const found = document.validateExchange(exchange);
+        problems.push(...found.filter((one) => !(isBroken && one.endsWith('is not documented'))));
+      }
+      if (document === undefined && known.length > 0)
+        problems.push(`${exchange.method} ${pathname}: no document knows it`);
+    },
+  });
+  const { control } = twin;
+  const faults = (Object.keys(FAULTS) as FaultName[]).filter((name) => options.without?.includes(name) !== true);
+  const losing: FaultName[] = ['create-lost', 'create-arrives-later', 'cut-after', 'server-error-after'];
+  const lying: FaultName[] = ['revoke-late', 'revoke-ignored'];
+  const { byHand } = options;
+  return {
+    call: directCall(twin.origin),
+    issuer: (kind) => options.issuer(kind, control),
+    ...(byHand === undefined
+      ? {}
+      : {
+          byHand: {
+            issue(kind): MadeKey {
+              const made = byHand(kind, control);
+              return { parts: secretParts(made), providerKeyId: made.id };
+            },
+            end: (_kind, made) => control.endByHand(made.providerKeyId),
+          },
+        }),
+    faults,
+    inject: (fault) => control.fault(fault as FaultName, FAULTS[fault as FaultName]),
+    clearFaults: () => control.clearFaults(),
+    liesAboutRevocation: lying.filter((name) => faults.includes(name)),
+    losesCreates: losing.filter((name) => faults.includes(name)),
+    isAlive: (id) => control.isAlive(id),
+    problems: () => (known.length < options.documents.length ? null : problems),
+    documentAbsent: `NOT CHECKED: ${options.documents.map((one) => one.file).join(', ')} not in the shared folder`,
+    close: twin.close,
+  };
+}

@@ -1,0 +1,50 @@
+// What the twin of Mastodon and GoToSocial shows of an account and of itself: the smallest entities that each server's document allows.
+import type { Json } from '../src/model/json.ts';
+
+type Dialect = 'mastodon' | 'gotosocial';
+
+/** The account of a user, as `verify_credentials` shows it. `id` is its id, and its name too. */
+export function accountOf(id: string, dialect: Dialect): Json {
+  const picture = 'https://mastodon.example/missing.png';
+  const source = { privacy: 'public', sensitive: false, note: '', fields: [], follow_requests_count: 0 };
+  const role = { id: '-99', name: '', color: '', permissions: '0', highlighted: false };
+  const account = {
+    id,
+    username: `user-${id}`,
+    acct: `user-${id}`,
+    display_name: '',
+    locked: false,
+    bot: false,
+    created_at: '2026-11-21T00:00:00.000Z',
+    note: '',
+    url: `https://mastodon.example/@user-${id}`,
+    avatar: picture,
+    avatar_static: picture,
+    header: picture,
+    header_static: picture,
+    followers_count: 0,
+    following_count: 0,
+    statuses_count: 0,
+    emojis: [],
+    fields: [],
+    group: false,
+    role,
+    source,
+  };
+  if (dialect === 'gotosocial') return account;
+  const own = { uri: `https://mastodon.example/users/user-${id}`, indexable: false };
+  return { ...account, ...own, source: { ...source, indexable: false } };
+}
+
+/** What the server says that it is (NodeInfo 2.0). */
+export function nodeinfoOf(dialect: Dialect): Json {
+  return {
+    version: '2.0',
+    software: { name: dialect, version: dialect === 'mastodon' ? '4.7.0' : '0.20.0' },
+    protocols: ['activitypub'],
+    services: { inbound: [], outbound: [] },
+    usage: { users: { total: 1, activeMonth: 1, activeHalfYear: 1 }, localPosts: 0 },
+    openRegistrations: false,
+    metadata: {},
+  };
+}
