@@ -1,7 +1,8 @@
 // Restores that are killed: before each of their changes of a name in turn. Afterwards the old database stands there or the new one, and the
 // restore, run again, ends as if it had not been killed. What else a restore promises is in backup.test.ts.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   cpSync,
@@ -18,7 +19,6 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { LOGS } from '../ledger/layout.ts';
 import { type ControlEvent, NOUNS, type Row } from '../model/change.ts';
@@ -247,20 +247,45 @@ test('a name that a killed restore gave to the database is used again', async ()
   assert(!existsSync(`${file}.before-epoch-1-2`));
 });
 
+/** Reads a database from another process until it is told to end: within one process, SQLite and node:fs take each other's locks away. */
+async function readElsewhere(file: string): Promise<{ end(): Promise<void> }> {
+  const script = `
+    import { DatabaseSync } from 'node:sqlite';
+    const database = new DatabaseSync(process.argv[1], { readOnly: true });
+    database.exec('BEGIN');
+    const count = database.prepare('SELECT count(*) FROM control_entries');
+    count.get();
+    process.stdout.write('reading');
+    process.stdin.once('end', () => database.close()).resume();
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, file], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  return {
+    async end() {
+      const exited = once(child, 'exit');
+      child.stdin.end();
+      await exited;
+    },
+  };
+}
+
 test('a database that is being read is not put aside: its log could not be written into it', async () => {
   const at = folder();
   const file = path.join(at, 'claviger.db');
-  const reader = new DatabaseSync(file, { readOnly: true });
-  reader.exec('BEGIN');
-  reader.prepare('SELECT count(*) FROM control_entries').get();
-  const late = openSqlite(file);
-  late.exec("UPDATE meta SET value = value || '' WHERE name = 'schema'");
-  late.close();
-  await assert.rejects(restore(at), (error) => Failure.is(error, 'conflict') && /reading/.test(error.message));
-  assert.equal(await standing(at), 'old');
-  assert(!readdirSync(at).some((name) => name.includes('before-epoch')));
-  reader.exec('COMMIT');
+  const reader = await readElsewhere(file);
+  try {
+    const late = openSqlite(file);
+    // A real change: SQLite writes nothing where a row stays as it is.
+    late.exec("INSERT INTO meta (name, value) VALUES ('late', '1')");
+    late.close();
+    await assert.rejects(restore(at), (error) => Failure.is(error, 'conflict') && /reading/.test(error.message));
+    assert.equal(await standing(at), 'old');
+    assert(!readdirSync(at).some((name) => name.includes('before-epoch')));
+  } finally {
+    await reader.end();
+  }
   await restore(at);
-  reader.close();
   await assertRestored(at);
 });
