@@ -7,10 +7,12 @@ import type { AddressInfo } from 'node:net';
 import { type App, createApp, VERSION } from './app.io.ts';
 import { type Broker, createBroker, DEFAULT_LIMITS } from './broker/listener.io.ts';
 import type { Config, ListenerConfig } from './config/config.ts';
+import { requireOwnProviders } from './config/providers.io.ts';
 import { createEngines, type Engines, type Report } from './engines.io.ts';
 import { Failure } from './model/failure.ts';
 import { revealSecretText, type Secret } from './model/secret.ts';
 import { resolveRedirect } from './net/redirect.ts';
+import * as registry from './providers/index.ts';
 import type { Provider } from './providers/provider.ts';
 import { finishRestore, recoverAfterRestore } from './recovery.io.ts';
 import { unseal } from './unseal.io.ts';
@@ -115,8 +117,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { config, report } = options;
   refuseExposed(config.broker, 'broker');
   refuseExposed(config.api, 'api');
+  const given = options.moreProviders ?? [];
+  const taken = [...Object.values(registry), ...given].map((provider) => provider.name);
+  const own = await requireOwnProviders(config.providersDirectory, taken);
   const app = await createApp(
-    { config, onLost: options.onLost, report, moreProviders: options.moreProviders ?? [] },
+    { config, onLost: options.onLost, report, moreProviders: [...given, ...own] },
     async (source) => revealSecretText(await options.readSecret(source)),
   );
   const closers: (() => Promise<void>)[] = [];

@@ -16,6 +16,7 @@ const ADMIN = `prn_${'a'.repeat(32)}`;
 const kinds: Kinds = {
   kindNamed: (provider, kind) => (provider === 'neon' ? (neon.kinds.find(({ name }) => name === kind) ?? null) : null),
   originFor: (_provider, asked) => asked ?? 'https://example.com',
+  ownOrigin: () => null,
 };
 const tools = { kinds, actionsOf: () => neon.actions };
 

@@ -280,7 +280,7 @@ function issuerOf(
   if (document.issuer === null) return null;
   const issuer = rows.get(fullReference(document.issuer));
   if (issuer === undefined) throw invalidField('/issuer', 'there is no such credential');
-  const wrong = issuerProblem(issuer, { ...row, kind: kindAt(kinds, row.provider, row.kind) });
+  const wrong = issuerProblem(issuer, { ...row, kind: kindAt(kinds, row.provider, row.kind) }, kinds);
   if (wrong !== null) throw invalidField('/issuer', wrong);
   return issuer.id;
 }

@@ -84,8 +84,19 @@ test('each part is written into the first of its own places; a public part may c
   assert.throws(() => compileInjection(places, { secret: new Secret('secret-canary') }), /lacks a part/);
   const basic = compileInjection([{ part: 'secret', in: 'basic', user: '{clientId}' }], parts, ['clientId']);
   assert.equal(basic.headerLines[1], `Basic ${Buffer.from('client-canary:secret-canary').toString('base64')}`);
+  assert.deepEqual(scrubbed(basic), ['secret-canary', Buffer.from('client-canary:secret-canary').toString('base64')]);
   const whole = compileInjection([{ in: 'basic', user: null }], { key: new Secret('admin:canary') });
   assert.equal(whole.headerLines[1], `Basic ${Buffer.from('admin:canary').toString('base64')}`);
+});
+
+test('a secret that is the user of a basic credential must not come back either, in any of its forms', () => {
+  const parts = { id: new Secret('id/canary'), secret: new Secret('secret-canary') };
+  const place: Place = { part: 'secret', in: 'basic', user: '{id}' };
+  const encoded = Buffer.from('id/canary:secret-canary').toString('base64');
+  const forms = ['id/canary', 'id\\/canary', 'secret-canary', encoded];
+  assert.deepEqual(scrubbed(compileInjection([place], parts)).sort(), forms.sort());
+  assert.deepEqual(scrubbed(compileInjection([place], parts, ['id'])).sort(), ['secret-canary', encoded].sort());
+  assert(!scrubbed(compileInjection([{ in: 'basic', user: 'api' }], { key: new Secret('canary') })).includes('api'));
 });
 
 test('every form in which JSON may answer the key is scrubbed', () => {

@@ -92,6 +92,9 @@ export function compileInjection(
   const query: string[] = [];
   const bodies = new Map<string, string>();
   const scrub = new Set<string>();
+  const scrubPart = (name: string, text: string) => {
+    if (!publicParts.includes(name)) for (const form of formsOf(text)) scrub.add(form);
+  };
   const written = new Set<string>();
   for (const place of places) {
     const name = nameOf(place);
@@ -99,7 +102,7 @@ export function compileInjection(
     written.add(name);
     const text = textOf(name);
     const isSecret = !publicParts.includes(name);
-    if (isSecret) for (const form of formsOf(text)) scrub.add(form);
+    scrubPart(name, text);
     switch (place.in) {
       case 'header':
         headerLines.push(place.name, place.scheme === null ? text : `${place.scheme} ${text}`);
@@ -107,6 +110,8 @@ export function compileInjection(
       case 'basic': {
         const named = PART_IN_USER.exec(place.user ?? '');
         const user = named === null ? place.user : textOf(named[1]!);
+        // Written here and perhaps nowhere else: a secret is one wherever it stands.
+        if (named !== null) scrubPart(named[1]!, textOf(named[1]!));
         const encoded = encoder.encode(user === null ? text : `${user}:${text}`).toBase64();
         headerLines.push('authorization', `Basic ${encoded}`);
         scrub.add(encoded);

@@ -30,8 +30,25 @@ function tellingFormats(providers: Iterable<Provider>): RegExp[] {
   return formats;
 }
 
-function formatsOf(kind: Kind): RegExp[] {
-  return Object.values(kind.format).filter((format) => !ORDINARY.some((text) => format.test(text)));
+/** Those of its secret parts: a public part is an ordinary argument. */
+function formatsOf({ format, publicParts = [] }: Kind): RegExp[] {
+  const secret = Object.entries(format).filter(([part]) => !publicParts.includes(part));
+  return secret.map(([, form]) => form).filter((form) => !ORDINARY.some((text) => form.test(text)));
+}
+
+/**
+ * A function that says whether a text is `part=value` of a kind's public part. A client id may look like another kind's secret: with its
+ * part's name before it, and of its form, it is none.
+ */
+export function createPublicParts(providers: Iterable<Provider>): (text: string) => boolean {
+  const kinds = [...providers].flatMap((provider) => provider.kinds);
+  return (text) => {
+    const at = text.indexOf('=');
+    const [part, value] = [text.slice(0, Math.max(at, 0)), text.slice(at + 1)];
+    return kinds.some(
+      ({ format, publicParts = [] }) => publicParts.includes(part) && format[part]?.test(value) === true,
+    );
+  };
 }
 
 /** A function that says whether a text looks like a secret. */
@@ -45,9 +62,15 @@ export function createLookalike(providers: Iterable<Provider>): (text: string) =
   };
 }
 
-/** The position of the first argument that looks like a secret, alone or behind `=`, or -1. */
-export function findSecret(args: readonly string[], looksSecret: (text: string) => boolean): number {
-  return args.findIndex((arg) => {
+/** The position of the first argument that looks like a secret, alone or behind `=`, or -1. A public part behind `--part` is none. */
+export function findSecret(
+  args: readonly string[],
+  looksSecret: (text: string) => boolean,
+  isPublicPart: (text: string) => boolean,
+): number {
+  return args.findIndex((arg, at) => {
+    const part = args[at - 1] === '--part' ? arg : arg.startsWith('--part=') ? arg.slice('--part='.length) : null;
+    if (part !== null && isPublicPart(part)) return false;
     if (looksSecret(arg)) return true;
     // `--set key=VALUE`, `--key=VALUE`, `NAME=VALUE`: what stands behind each equals sign; a URL's user and query too.
     return arg.split(/[=:@?&,\s"']+/).some((piece) => piece !== arg && looksSecret(piece));

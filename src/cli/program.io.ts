@@ -17,6 +17,8 @@ export interface Program {
   /** What a group is about, for the help: `credential` and its like. */
   readonly groups: Readonly<Record<string, string>>;
   readonly looksSecret: (text: string) => boolean;
+  /** Whether a text is `part=value` of a public part. */
+  readonly isPublicPart: (text: string) => boolean;
 }
 
 /** Runs one call and resolves with its exit code. Never throws. */
@@ -42,7 +44,7 @@ function fail(error: unknown, machine: Machine, how: { isJson: boolean; isPlain:
 }
 
 function refuseSecrets(program: Program, argv: readonly string[]): void {
-  if (findSecret(argv, program.looksSecret) < 0) return;
+  if (findSecret(argv, program.looksSecret, program.isPublicPart) < 0) return;
   throw new Failure('invalid', 'an argument looks like a secret; it is not used, and not repeated here', {
     errors: [
       {

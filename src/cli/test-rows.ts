@@ -39,7 +39,16 @@ export const PROVIDERS = {
       kinds: [
         { name: 'organization-key', parts: ['key'] },
         { name: 'pair', parts: ['id', 'secret'] },
+        { name: 'client', parts: ['clientId', 'secret'], publicParts: ['clientId'] },
       ],
+      actions: [],
+    },
+    // A server that does not say which parts are public.
+    {
+      name: 'plaid',
+      origin: 'https://x.example',
+      prefix: '',
+      kinds: [{ name: 'client', parts: ['clientId', 'secret'] }],
       actions: [],
     },
   ],

@@ -35,6 +35,8 @@ export interface Config {
   readonly secondCopy: { readonly directory: string } | null;
   /** Settings of the providers that differ from their defaults, by name. */
   readonly providers: Readonly<Record<string, ProviderSettings>>;
+  /** Where declarations of further providers lie; null or absent: none. */
+  readonly providersDirectory?: string | null;
   /** CIDR networks of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly outboundProxy: string | null;

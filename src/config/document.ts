@@ -68,10 +68,10 @@ export function isNameLike(key: string): boolean {
 }
 
 /** Reads the text of the file. An empty document is the empty mapping. Never throws, whatever the text. */
-export function readDocument(text: string): ConfigDocument {
+export function readDocument(text: string, charactersMax = DOCUMENT_CHARACTERS_MAX): ConfigDocument {
   const start = { line: 1, column: 1 };
-  if (text.length > DOCUMENT_CHARACTERS_MAX) {
-    return refuse([{ pointer: '', message: `longer than ${DOCUMENT_CHARACTERS_MAX} characters`, position: start }]);
+  if (text.length > charactersMax) {
+    return refuse([{ pointer: '', message: `longer than ${charactersMax} characters`, position: start }]);
   }
   const lines = new LineCounter();
   let document: Document.Parsed;

@@ -6,12 +6,15 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Json } from '../model/json.ts';
+import { declarationJsonSchema, readDeclaration } from './declarations.ts';
 import { type Place, readDocument } from './document.ts';
 import { configJsonSchema, listOptions, type Option } from './options.ts';
 import { type ConfigReading, readConfig } from './read.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const SCHEMA_FILE = path.join(ROOT, 'docs/claviger.schema.json');
+const PROVIDER_SCHEMA_FILE = path.join(ROOT, 'docs/provider.schema.json');
+const PROVIDER_PAGE_FILE = path.join(ROOT, 'docs/providers/declared.md');
 const PAGE_FILE = path.join(ROOT, 'docs/configuration.md');
 const EXAMPLE_FILE = path.join(ROOT, 'claviger.example.yaml');
 const isUpdate = process.env['CLAVIGER_UPDATE'] === '1';
@@ -117,4 +120,29 @@ test('the examples in the documentation are valid', () => {
   );
   assert.ok(examples.length >= 3);
   for (const example of examples) assertAccepted(example, example);
+});
+
+test('the published JSON Schema of a declaration is the one that follows from the code', () => {
+  const text = `${JSON.stringify(declarationJsonSchema(), null, 2)}\n`;
+  if (isUpdate) writeFileSync(PROVIDER_SCHEMA_FILE, text);
+  assert.equal(readFileSync(PROVIDER_SCHEMA_FILE, 'utf8'), text, HOW);
+});
+
+test('the worked example of a provider of your own is a declaration, by the code and by the published schema', () => {
+  const page = readFileSync(PROVIDER_PAGE_FILE, 'utf8');
+  const examples = [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
+  const declarations = examples.filter((example) => example.includes('\nkinds:'));
+  assert.equal(declarations.length, 1);
+  const isDeclaration = new Ajv2020({ strict: false, formats: { uri: true, starts_with: true } }).compile(
+    declarationJsonSchema(),
+  );
+  for (const example of declarations) {
+    const reading = readDeclaration(example);
+    assert.ok(reading.is === 'read', JSON.stringify(reading));
+    assert.ok(reading.provider.kinds.some((kind) => kind.rotation === 'overlap' && kind.issuers.length > 0));
+    const document = readDocument(example);
+    assert.ok(document.is === 'read');
+    const value = JSON.parse(JSON.stringify(document.value)) as Json;
+    assert.ok(isDeclaration(value), JSON.stringify(isDeclaration.errors));
+  }
 });

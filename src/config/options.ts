@@ -43,7 +43,8 @@ export function knownKeys(schema: JsonObject, path: readonly string[]): readonly
   let nodes = variants(schema);
   for (const segment of path.slice(0, DEPTH_MAX)) {
     nodes = nodes.flatMap((node) => {
-      const next = asObject(asObject(node['properties'])?.[segment]) ?? asObject(node['additionalProperties']);
+      const member = asObject(asObject(node['properties'])?.[segment]) ?? asObject(node['additionalProperties']);
+      const next = member ?? (/^[0-9]+$/.test(segment) ? asObject(node['items']) : null);
       return next === null ? [] : variants(next);
     });
   }
@@ -59,8 +60,9 @@ export function suggestKey(key: string, known: readonly string[]): string | null
     const name = plain(candidate);
     const isExtended =
       Math.min(name.length, wanted.length) >= 4 && (wanted.startsWith(name) || name.startsWith(wanted));
-    const distance = isExtended ? 1 : editDistance(wanted, name);
-    const isClose = distance <= Math.max(1, Math.floor(name.length / 3));
+    // One letter is nearer than a longer or a shorter name: `providersDirectry` is not `providers`.
+    const distance = Math.min(editDistance(wanted, name), isExtended ? 1.5 : Number.POSITIVE_INFINITY);
+    const isClose = isExtended || distance <= Math.max(1, Math.floor(name.length / 3));
     if (isClose && (best === null || distance < best.distance)) best = { key: candidate, distance };
   }
   return best?.key ?? null;

@@ -105,6 +105,7 @@ function toConfig(file: ConfigFile, dataDirectory: string, absolute: (path: stri
     kek: kekConfig(),
     secondCopy: secondCopy === null ? null : { directory: absolute(secondCopy.directory) },
     providers: file.providers,
+    providersDirectory: file.providersDirectory === null ? null : absolute(file.providersDirectory),
     trustedProxies: file.trustedProxies,
     outboundProxy: file.outboundProxy,
     limits: {

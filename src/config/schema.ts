@@ -200,6 +200,10 @@ export const ConfigFile = z
       .record(z.string().regex(SLUG), ProviderEntry)
       .default({})
       .describe('Providers whose settings differ from what Claviger knows, by name.'),
+    providersDirectory: path()
+      .nullable()
+      .default(null)
+      .describe('Directory of declarations (`*.yaml`, `*.yml`, `*.json`): providers of your own.'),
     trustedProxies: networks('CIDR networks of proxies whose `X-Forwarded-For` is believed.'),
     outboundProxy: z
       .string()

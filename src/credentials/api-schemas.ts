@@ -15,11 +15,12 @@ const rowVersion = z.int().min(1);
 export const REASONS = ['superseded', 'compromised', 'unused', 'owner-left', 'decommissioned'] as const;
 export const reasonSchema = z.enum(REASONS);
 
+const part = z.string().optional().meta({ description: 'The part of the key that stands here; absent: the only one' });
 const placeSchema = z.union([
-  z.object({ in: z.literal('header'), name: z.string(), scheme: z.string().nullable() }),
-  z.object({ in: z.literal('basic'), user: z.string() }),
-  z.object({ in: z.literal('query'), name: z.string() }),
-  z.object({ in: z.literal('body'), pointer: z.string() }),
+  z.object({ part, in: z.literal('header'), name: z.string(), scheme: z.string().nullable() }),
+  z.object({ part, in: z.literal('basic'), user: z.string().nullable() }),
+  z.object({ part, in: z.literal('query'), name: z.string() }),
+  z.object({ part, in: z.literal('body'), pointer: z.string() }),
 ]);
 
 const days = z.int().min(1).max(3_650);
@@ -113,7 +114,10 @@ export const partsSchema = z
       .transform((text) => new Secret(text))
       .meta({ writeOnly: true }),
   )
-  .refine((parts) => Object.keys(parts).length <= 16, 'at most 16 parts');
+  .refine((parts) => Object.keys(parts).length <= 16, 'at most 16 parts')
+  .meta({
+    description: 'Every part of the key, public ones too, by the names that its kind has; most have the one part `key`',
+  });
 
 export const settingsSchema = z
   .record(memberName, z.string().max(4_000))

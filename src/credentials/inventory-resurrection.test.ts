@@ -7,7 +7,9 @@ import type { ListedKey } from '../providers/provider.ts';
 import type { FindingRow } from './finding.ts';
 import { revokedKeys, SUSPECTS_MAX, suspectsOf } from './inventory-resurrection.ts';
 
-const HERE = { provider: 'neon', origin: credentialRow().origin, issuerId: 'crd_i', dependants: new Set(['crd_1']) };
+const MANAGED_AT = 'https://manage.example';
+const origins = new Set([credentialRow().origin, MANAGED_AT]);
+const HERE = { provider: 'neon', origins, issuerId: 'crd_i', dependants: new Set(['crd_1']) };
 
 function listed(...ids: string[]): ListedKey[] {
   return ids.map((providerKeyId) => ({
@@ -45,10 +47,16 @@ test('only keys of versions that are called revoked, here, and held by no other 
   furnish('version', dead('ver_a', 'a'), dead('ver_b', 'b'), dead('ver_n', null));
   furnish('version', dead('ver_f', 'f', 'crd_far'), dead('ver_m', 'm', 'crd_moved'), dead('ver_x', 'x', 'crd_gone'));
   furnish('version', versionRow({ id: 'ver_c', credentialId: 'crd_1', providerKeyId: 'c', state: 'previous' }));
+  furnish('credential', credentialRow({ id: 'crd_manage', name: 'manage', origin: MANAGED_AT }));
+  furnish('version', dead('ver_d', 'd', 'crd_manage'), dead('ver_e', 'e'));
+  furnish('version', versionRow({ id: 'ver_e2', credentialId: 'crd_manage', providerKeyId: 'e', state: 'current' }));
   furnish('version', versionRow({ id: 'ver_b2', credentialId: 'crd_1', providerKeyId: 'b', state: 'current' }));
   assert.deepEqual(
     [...revokedKeys(rows, HERE)].map(([id, { version }]) => [id, version.id]),
-    [['a', 'ver_a']],
+    [
+      ['a', 'ver_a'],
+      ['d', 'ver_d'],
+    ],
   );
   const suspects = suspectsOf(rows, listed('a', 'b', 'c', 'f', 'm', 'x', 'unknown'), HERE);
   assert.deepEqual(

@@ -15,7 +15,8 @@ import type { ReadingRecord } from './probing.ts';
 /** One list of keys at one provider. */
 export interface ListedAccount {
   readonly provider: string;
-  readonly origin: string;
+  /** Where its keys are managed and where they are used: a provider may have a host for each. */
+  readonly origins: ReadonlySet<string>;
   readonly issuerId: string;
   /** Ids of the credentials whose keys stand in this list. */
   readonly dependants: ReadonlySet<string>;
@@ -33,13 +34,13 @@ export interface Suspect extends Holder {
 export const SUSPECTS_MAX = 200;
 
 /** Provider ids of versions that are called revoked, and that no other version holds. */
-export function revokedKeys(rows: Rows, account: Pick<ListedAccount, 'provider' | 'origin'>): Map<string, Holder> {
+export function revokedKeys(rows: Rows, account: Pick<ListedAccount, 'provider' | 'origins'>): Map<string, Holder> {
   const revoked = new Map<string, Holder>();
   const held = new Set<string>();
   for (const version of allRows<VersionRow>(rows, 'version')) {
     const credential = findRow<CredentialRow>(rows, 'credential', version.credentialId);
     if (version.providerKeyId === null || credential?.provider !== account.provider) continue;
-    if (credential.origin !== account.origin) continue;
+    if (!account.origins.has(credential.origin)) continue;
     if (version.state === 'revoked') revoked.set(version.providerKeyId, { credential, version });
     else held.add(version.providerKeyId);
   }

@@ -166,6 +166,26 @@ test('the issuer’s own key is in another list than the keys it mints: it is no
   assert.equal((await run()).missing, 0);
 });
 
+test('where keys are managed at one host and used at another, those that versions hold are ours all the same', async () => {
+  const { desk, run, mint, isAlive, held, twin } = await setUp();
+  const issuer = getRow<CredentialRow>(desk.rows, 'credential', ISSUER);
+  desk.furnish('credential', nextImage<CredentialRow>(issuer, { origin: 'https://manage.example' }));
+  const other = mint({ kind: 'organization', name: label(3) });
+  const { orgId } = twin.control.seeds;
+  desk.furnish('credential', credentialRow({ id: 'crd_o', name: 'o', issuerId: null, settings: { orgId } }));
+  desk.furnish('version', versionRow({ id: 'ver_o', credentialId: 'crd_o', providerKeyId: other.id }));
+  const managing = { purpose: 'manage', origin: 'https://manage.example' } as const;
+  const managed = mint({ kind: 'organization', name: label(4) });
+  desk.furnish('credential', credentialRow({ id: 'crd_m', name: 'm', ...managing, settings: { orgId } }));
+  desk.furnish('version', versionRow({ id: 'ver_m', credentialId: 'crd_m', providerKeyId: managed.id }));
+  const far = mint({ kind: 'organization', name: 'theirs' });
+  desk.furnish('credential', credentialRow({ id: 'crd_f', name: 'f', origin: 'https://elsewhere.example' }));
+  desk.furnish('version', versionRow({ id: 'ver_f', credentialId: 'crd_f', providerKeyId: far.id }));
+  const { listed, orphansDeleted, unregistered, missing } = await run();
+  assert.deepEqual([listed, orphansDeleted, unregistered, missing], [4, 0, 1, 0]);
+  for (const { id } of [held, other, managed]) assert.equal(isAlive(id), true);
+});
+
 test('a key that a version of another issuer’s credential holds is registered', async () => {
   const { desk, run, mint, twin, runner } = await setUp();
   const other = mint({ kind: 'organization', name: 'minted elsewhere' });

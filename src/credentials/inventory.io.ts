@@ -46,8 +46,9 @@ interface Taken {
 }
 
 function placeOf({ issuer, dependants }: Account): ListedAccount {
-  const { id: issuerId, provider, origin } = issuer;
-  return { issuerId, provider, origin, dependants: new Set(dependants.map((credential) => credential.id)) };
+  const { id: issuerId, provider } = issuer;
+  const origins = new Set([issuer, ...dependants].map((credential) => credential.origin));
+  return { issuerId, provider, origins, dependants: new Set(dependants.map((credential) => credential.id)) };
 }
 
 function holderOf({ issuer, version }: Account): Holder {
@@ -128,15 +129,14 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
    * `own` those that the credentials of this very list should have there.
    */
   function heldKeys(account: Account): { held: Set<string>; own: Set<string> } {
-    const { provider, origin } = account.issuer;
-    const ids = new Set(account.dependants.map((credential) => credential.id));
+    const { provider, origins, dependants } = placeOf(account);
     const [held, own] = [new Set<string>(), new Set<string>()];
     for (const version of allRows<VersionRow>(desk.rows, 'version')) {
       if (version.providerKeyId === null) continue;
       const credential = findRow<CredentialRow>(desk.rows, 'credential', version.credentialId);
-      if (credential?.provider !== provider || credential.origin !== origin) continue;
+      if (credential?.provider !== provider || !origins.has(credential.origin)) continue;
       held.add(version.providerKeyId);
-      if (ids.has(credential.id) && version.state !== 'revoked') own.add(version.providerKeyId);
+      if (dependants.has(credential.id) && version.state !== 'revoked') own.add(version.providerKeyId);
     }
     return { held, own };
   }

@@ -6,13 +6,14 @@ import { allRows } from '../model/desk.ts';
 import { Failure, type FailureCode } from '../model/failure.ts';
 import { Secret } from '../model/secret.ts';
 import { neon } from '../providers/neon.ts';
+import { plaid } from '../providers/plaid.ts';
 import type { VersionRow } from './credential.ts';
 import type { FindingRow } from './finding.ts';
 import { credentialRow, type Kinds } from './manage.ts';
 import { type BroughtVersion, bringVersion, demandParts, type Keys, versionsOf } from './manage-versions.ts';
 
 const kind = neon.kinds.find(({ name }) => name === 'organization-key')!;
-const kinds: Kinds = { kindNamed: () => kind, originFor: () => 'https://example.com' };
+const kinds: Kinds = { kindNamed: () => kind, originFor: () => 'https://example.com', ownOrigin: () => null };
 const text = (mark: string) => `napi_canary${mark.padEnd(58, 'x')}`;
 const parts = (mark = 'a') => ({ key: new Secret(text(mark)) });
 const ISSUER = `crd_${'1'.repeat(32)}`;
@@ -100,6 +101,22 @@ test('parts are those of the kind, each of its form, and no refusal shows them',
     },
   );
   assert.throws(() => demandParts(kind, {}), pointsAt('invalid', '/parts/key'));
+});
+
+test('of several parts each is named that is unknown, missing or of another form, public ones too', () => {
+  const client = plaid.kinds.find(({ name }) => name === 'client')!;
+  const [clientId, secret] = [new Secret('0123456789abcdef01234567'), new Secret('canary'.repeat(5))];
+  demandParts(client, { clientId, secret });
+  const wrong: [Readonly<Record<string, Secret>>, string[]][] = [
+    [{ secret }, ['/parts/clientId']],
+    [{ clientId }, ['/parts/secret']],
+    [{ key: secret }, ['/parts/key', '/parts/clientId', '/parts/secret']],
+    [{ clientId: secret, secret: clientId }, ['/parts/clientId', '/parts/secret']],
+    [{ clientId, secret, constructor: secret }, ['/parts/constructor']],
+  ];
+  for (const [parts, pointers] of wrong) {
+    assert.throws(() => demandParts(client, parts), pointsAt('invalid', ...pointers));
+  }
 });
 
 test('the key is sealed, probed and armed before it is current', async () => {

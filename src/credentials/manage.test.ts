@@ -5,6 +5,7 @@ import { callerOf, memoryDesk } from '../../test/support/desk.ts';
 import { getRow } from '../model/desk.ts';
 import { Failure, type FailureCode } from '../model/failure.ts';
 import { neon } from '../providers/neon.ts';
+import { twilio } from '../providers/twilio.ts';
 import type { CredentialRow } from './credential.ts';
 import {
   changeCredential,
@@ -19,6 +20,7 @@ import {
 const kinds: Kinds = {
   kindNamed: (provider, kind) => (provider === 'neon' ? (neon.kinds.find(({ name }) => name === kind) ?? null) : null),
   originFor: (_provider, asked) => asked ?? 'https://configured.example',
+  ownOrigin: () => null,
 };
 
 const PLAIN: NewCredential = {
@@ -87,6 +89,49 @@ test('the issuer manages, is of the same provider and origin, and mints such key
   assert.equal(make(issuer.id)().issuerId, issuer.id);
   context.desk.furnish('credential', { ...issuer, retiredAt: 1 } as CredentialRow);
   assert.throws(make(issuer.id), pointsAt('invalid', '/issuer'));
+});
+
+test('an issuer at another host of the provider’s own service is right; of a host that somebody has set there must be one', () => {
+  const own = (kind: string) => twilio.kinds.find(({ name }) => name === kind)?.origin ?? twilio.origin;
+  const twilioKinds: Kinds = {
+    kindNamed: (_provider, kind) => twilio.kinds.find(({ name }) => name === kind) ?? null,
+    originFor: (_provider, asked, kind) => asked ?? own(kind),
+    ownOrigin: (_provider, kind) => own(kind),
+  };
+  const context = furnished();
+  const plain: NewCredential = {
+    ...PLAIN,
+    provider: 'twilio',
+    kind: 'api-key',
+    settings: { accountSid: `AC${'0'.repeat(32)}` },
+  };
+  const make = (change: Partial<NewCredential>) => {
+    const row = credentialRow(context, { ...plain, ...change }, twilioKinds, null);
+    context.desk.furnish('credential', row);
+    return row;
+  };
+  const issuer = (name: string, origin: string | null) =>
+    make({ name, kind: 'main-key', purpose: 'manage', origin }).id;
+  const [home, set] = [issuer('home', null), issuer('set', 'https://twilio.example')];
+  const moved = issuer('moved', twilio.origin);
+  const right: [string, string | null][] = [
+    [home, null],
+    [set, 'https://twilio.example'],
+    [moved, null],
+  ];
+  for (const [n, [issuerId, origin]] of right.entries()) {
+    assert.equal(make({ name: `right-${n}`, issuerId, origin }).issuerId, issuerId);
+  }
+  const wrong: [string, string | null][] = [
+    [home, 'https://twilio.example'],
+    [home, 'https://sandbox.twilio.example'],
+    [set, null],
+    [set, 'https://iam.twilio.com'],
+    [moved, 'https://twilio.example'],
+  ];
+  for (const [issuerId, origin] of wrong) {
+    assert.throws(() => make({ name: 'wrong', issuerId, origin }), pointsAt('invalid', '/issuer'));
+  }
 });
 
 test('a name is taken within its environment and provider', async () => {

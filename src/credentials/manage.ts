@@ -23,6 +23,8 @@ export interface Kinds {
    * `invalid` where the origin may not be reached.
    */
   originFor(provider: string, asked: string | null, kind: string): string;
+  /** Where the provider's own service is for a kind, whatever is configured; null where this program knows of none. */
+  ownOrigin(provider: string, kind: string): string | null;
 }
 
 export interface NewCredential {
@@ -76,31 +78,42 @@ export function demandSettings(kind: Kind, settings: Readonly<Record<string, str
   }
 }
 
+/** A credential as far as its issuer is concerned. */
+export interface Issued {
+  /** Null for one that is not there yet. */
+  readonly id: string | null;
+  readonly provider: string;
+  readonly origin: string;
+  readonly kind: Kind;
+}
+
 /** Throws `invalid` unless the issuer may mint keys of this kind towards this origin. */
-export function demandIssuer(
-  context: Acting,
-  issuerId: string,
-  of: { readonly provider: string; readonly origin: string; readonly kind: Kind; readonly id: string | null },
-  pointer = '/issuer',
-): void {
+export function demandIssuer(context: Acting, issuerId: string, of: Issued, kinds: Kinds): void {
   const issuer = allRows<CredentialRow>(context.desk.rows, 'credential').find((row) => row.id === issuerId);
-  if (issuer === undefined) throw invalidField(pointer, 'there is no such credential');
-  const wrong = issuerProblem(issuer, of);
-  if (wrong !== null) throw invalidField(pointer, wrong);
+  if (issuer === undefined) throw invalidField('/issuer', 'there is no such credential');
+  const wrong = issuerProblem(issuer, of, kinds);
+  if (wrong !== null) throw invalidField('/issuer', wrong);
 }
 
 /** Why a credential cannot be the issuer of another one, or null. */
-export function issuerProblem(
-  issuer: CredentialRow,
-  of: { readonly provider: string; readonly origin: string; readonly kind: Kind; readonly id: string | null },
-): string | null {
+export function issuerProblem(issuer: CredentialRow, of: Issued, kinds: Kinds): string | null {
   if (issuer.id === of.id) return 'a credential does not issue itself';
   if (issuer.purpose !== 'manage') return 'this credential is for lending: an issuer has the purpose manage';
   if (issuer.provider !== of.provider) return 'the issuer belongs to another provider';
-  if (issuer.origin !== of.origin) return 'the issuer belongs to another origin';
+  if (!isSameInstallation(issuer, of, kinds)) return 'the issuer belongs to another origin';
   if (issuer.retiredAt !== null) return 'the issuer is decommissioned';
   if (!of.kind.issuers.includes(issuer.kind)) return `keys of kind ${issuer.kind} do not mint this kind`;
   return null;
+}
+
+/**
+ * Whether both are at one installation: at one origin, or each where the provider's own service has its kind (Twilio mints at one host what
+ * is used at another). Of two hosts that somebody has set nobody knows that they belong together.
+ */
+function isSameInstallation(issuer: CredentialRow, of: Issued, kinds: Kinds): boolean {
+  if (issuer.origin === of.origin) return true;
+  const isAtHome = issuer.origin === kinds.ownOrigin(issuer.provider, issuer.kind);
+  return isAtHome && of.origin === kinds.ownOrigin(of.provider, of.kind.name);
 }
 
 export function demandFreeName(context: Acting, key: Parameters<typeof credentialKey>[0], ownId: string | null): void {
@@ -126,7 +139,7 @@ export function credentialRow(
   const kind = kindAt(kinds, input.provider, input.kind);
   demandSettings(kind, input.settings);
   const origin = kinds.originFor(input.provider, input.origin, input.kind);
-  if (input.issuerId !== null) demandIssuer(context, input.issuerId, { ...input, origin, kind, id: null });
+  if (input.issuerId !== null) demandIssuer(context, input.issuerId, { ...input, origin, kind, id: null }, kinds);
   demandFreeName(context, { ...input, space: SPACE }, null);
   if (allRows(desk.rows, 'credential').length >= CREDENTIALS_MAX) {
     throw new Failure('conflict', `there are ${CREDENTIALS_MAX} credentials already`);
@@ -168,7 +181,7 @@ export function changedCredential(
   if (name !== row.name) demandFreeName(context, { ...row, name }, row.id);
   const issuerId = change.issuerId === undefined ? row.issuerId : change.issuerId;
   if (issuerId !== null && issuerId !== row.issuerId) {
-    demandIssuer(context, issuerId, { ...row, kind: kindAt(kinds, row.provider, row.kind) });
+    demandIssuer(context, issuerId, { ...row, kind: kindAt(kinds, row.provider, row.kind) }, kinds);
   }
   const policy = { ...row.policy, ...change.policy };
   const after = { name, issuerId, policy, owner: change.owner ?? row.owner, note: change.note ?? row.note };

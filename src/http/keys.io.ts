@@ -14,15 +14,18 @@ import type { ListOutcome, ProviderSettings } from '../providers/provider.ts';
 import type { AppParts } from './parts.io.ts';
 
 export function createKinds(app: Pick<AppParts, 'providers' | 'config'>): Kinds {
+  function ownOrigin(provider: string, kind: string): string | null {
+    const known = app.providers.get(provider);
+    return known?.kinds.find((one) => one.name === kind)?.origin ?? known?.origin ?? null;
+  }
   return {
+    ownOrigin,
     kindNamed(provider, kind) {
       return app.providers.get(provider)?.kinds.find((one) => one.name === kind) ?? null;
     },
     originFor(provider, asked, kind) {
       const configured: ProviderSettings | undefined = app.config.providers[provider];
-      const known = app.providers.get(provider);
-      const own = known?.kinds.find((one) => one.name === kind)?.origin ?? known?.origin ?? '';
-      const origin = asked ?? configured?.origin ?? own;
+      const origin = asked ?? configured?.origin ?? ownOrigin(provider, kind) ?? '';
       const verdict = validateOrigin(origin, configured ?? { privateNetworks: [], plainHttp: false });
       if (verdict.is === 'refused') throw invalidField('/origin', `the origin is refused: ${verdict.reason}`);
       return origin;

@@ -1,8 +1,10 @@
 // What the commands that add or change a credential read from their options: what it is, its rotation policy, its kind.
 import type { RotationSettings } from '../../credentials/credential.ts';
 import { Failure } from '../../model/failure.ts';
+import * as providers from '../../providers/index.ts';
 import type { Input, OptionSpec } from '../command.ts';
 import type { Context } from '../context.ts';
+import type { PartNames } from '../parts-input.ts';
 
 export const IDENTITY_OPTIONS: readonly OptionSpec[] = [
   { flags: '--provider <name>', about: 'who issues the key: `claviger provider list`' },
@@ -61,10 +63,21 @@ interface ListedKind {
   readonly name: string;
   readonly title?: string;
   readonly parts: readonly string[];
+  readonly publicParts?: readonly string[];
+}
+
+/** Parts of a kind that are no secrets, as far as this program knows it; what it does not know is a secret. */
+function knownPublicParts(provider: string, kind: string): readonly string[] {
+  const known = Object.values(providers).find((one) => one.name === provider);
+  return known?.kinds.find((one) => one.name === kind)?.publicParts ?? [];
 }
 
 /** The kind that is meant, with its parts: asked of the server, which knows what it can do. */
-export async function kindOf(context: Context, provider: string, kind: string | null): Promise<ListedKind> {
+export async function kindOf(
+  context: Context,
+  provider: string,
+  kind: string | null,
+): Promise<{ readonly name: string } & PartNames> {
   const api = await context.api();
   const items = await api.whole<{ name: string; kinds: readonly ListedKind[] }>('/v1/providers');
   const kinds = items.find((one) => one.name === provider)?.kinds;
@@ -80,7 +93,8 @@ export async function kindOf(context: Context, provider: string, kind: string | 
       errors: [{ pointer: '--kind', detail: kind === null ? 'say which one' : 'no such kind' }],
     });
   }
-  return found;
+  const { name, parts } = found;
+  return { name, parts, publicParts: found.publicParts ?? knownPublicParts(provider, name) };
 }
 
 /** The body of a new credential without its bytes. */

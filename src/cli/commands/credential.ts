@@ -2,8 +2,8 @@
 import { Failure } from '../../model/failure.ts';
 import type { Command, Outcome } from '../command.ts';
 import type { Context } from '../context.ts';
+import { namesParts, PART_OPTIONS, readParts } from '../parts-input.ts';
 import { type Credential, credentialName, type Version } from '../rows.ts';
-import { namesSecret, readParts, SECRET_OPTIONS } from '../secret-input.ts';
 import { visible } from '../text.ts';
 import { IDENTITY_OPTIONS, kindOf, newCredential, POLICY_OPTIONS, policyOf } from './credential-input.ts';
 
@@ -45,12 +45,14 @@ const NO_RESOLVE = {
 const add: Command = {
   name: 'credential add',
   about: 'add a credential, with its bytes or without',
-  more: 'The bytes come from standard input, a file, a .env file or a prompt, never from an argument.',
+  more:
+    'The bytes come from standard input, a file, a .env file or a prompt, never from an argument. Of a kind with several parts each is ' +
+    'given by its name, or asked for; those that are no secrets may be arguments.',
   arguments: [{ name: '<name>', about: 'lower-case letters, digits and dashes' }],
   options: [
     ...IDENTITY_OPTIONS,
     ...POLICY_OPTIONS,
-    ...SECRET_OPTIONS,
+    ...PART_OPTIONS,
     { flags: '--no-bytes', about: 'add it without a version; the bytes follow with `credential put`' },
     NO_RESOLVE,
   ],
@@ -63,13 +65,17 @@ const add: Command = {
       line: 'pass show neon/billing | claviger credential add billing --provider neon --kind organization-key --from-stdin',
       about: 'from a password manager',
     },
+    {
+      line: 'claviger credential add bank --provider plaid --kind client --part clientId=0123456789abcdef01234567 --from-file secret',
+      about: 'a kind of two parts: the public one may be given as it is',
+    },
   ],
   async run(context, input) {
     const api = await context.api();
     const kind = await kindOf(context, input.required('provider'), input.text('kind'));
     const body = await newCredential(context, input, input.argument(0), kind.name);
-    if (!input.isOff('bytes')) body['parts'] = await readParts(context, input, kind.parts);
-    else if (namesSecret(input)) throw new Failure('invalid', '--no-bytes goes with no source of bytes');
+    if (!input.isOff('bytes')) body['parts'] = await readParts(context, input, kind);
+    else if (namesParts(input)) throw new Failure('invalid', '--no-bytes goes with no source of bytes');
     const query: Record<string, string> = input.isOff('resolve') ? { resolve: 'false' } : {};
     const made = await api.post<BroughtDetail>('/v1/credentials', body, query);
     const row = made.credential;
@@ -229,7 +235,7 @@ const put: Command = {
   name: 'credential put',
   about: 'store new bytes by hand: they become the current version, the old one stays until it is revoked',
   arguments: [REFERENCE],
-  options: [...SECRET_OPTIONS, { flags: '--provider-key-id <id>', about: 'the provider’s id of the key' }, NO_RESOLVE],
+  options: [...PART_OPTIONS, { flags: '--provider-key-id <id>', about: 'the provider’s id of the key' }, NO_RESOLVE],
   examples: [
     { line: 'claviger credential put billing', about: 'a key that was made in the provider’s console; asks for it' },
   ],
@@ -237,7 +243,7 @@ const put: Command = {
     const api = await context.api();
     const row = await api.credential(input.argument(0));
     const kind = await kindOf(context, row.provider, row.kind);
-    const parts = await readParts(context, input, kind.parts);
+    const parts = await readParts(context, input, kind);
     const providerKeyId = input.text('providerKeyId');
     const body = { parts, ...(providerKeyId === null ? {} : { providerKeyId }) };
     const query: Record<string, string> = input.isOff('resolve') ? { resolve: 'false' } : {};

@@ -7,6 +7,7 @@ import { checkConfig } from '../../config/checks.io.ts';
 import type { Config } from '../../config/config.ts';
 import { exposureOf } from '../../config/exposure.ts';
 import type { LoadedConfig } from '../../config/load.io.ts';
+import { readOwnProviders } from '../../config/providers.io.ts';
 import { readSecretSource } from '../../config/secret-source.io.ts';
 import type { CredentialRow, VersionRow } from '../../credentials/credential.ts';
 import { SCHEMA_VERSION } from '../../database/migrations.ts';
@@ -80,9 +81,11 @@ async function load(context: Context, checks: Check[]): Promise<LoadedConfig | n
 }
 
 async function findingsOf(context: Context, loaded: LoadedConfig) {
-  const providers = Object.values(await import('../../providers/index.ts')).map((provider) => provider.name);
+  const known = Object.values(await import('../../providers/index.ts')).map((provider) => provider.name);
+  const own = await readOwnProviders(loaded.config.providersDirectory, known);
   const { env: environment } = context.machine;
-  return checkConfig(loaded, { providers, now: context.machine.now(), environment });
+  const options = { providers: [...known, ...own.names], now: context.machine.now(), environment };
+  return [...(await checkConfig(loaded, options)), ...own.findings];
 }
 
 /** The file in which `init` left the admin's token: no fault where it is not there, one where others can read it. */

@@ -6,8 +6,8 @@ import { brokerOrigin, clientSentence, providerAddress } from '../broker-address
 import type { Command, Input } from '../command.ts';
 import type { Context } from '../context.ts';
 import { showOnce } from '../disclose.ts';
+import { envNames, isPublic, PART_OPTIONS, type PartNames, readParts } from '../parts-input.ts';
 import { type Credential, credentialName, type Principal, type Token } from '../rows.ts';
-import { readParts, SECRET_OPTIONS } from '../secret-input.ts';
 import { visible } from '../text.ts';
 import type { BroughtDetail } from './credential.ts';
 import { IDENTITY_OPTIONS, kindOf, newCredential, POLICY_OPTIONS } from './credential-input.ts';
@@ -20,7 +20,12 @@ export function baseUrlName(keyName: string): string {
 interface Replacement {
   readonly principal: Principal;
   readonly brokerUrl: string;
+  /** Name in the file whose value the token takes: that of the first secret part. */
   readonly keyName: string;
+  /** Names of further secret parts: their values go too, and no second token may come, since a request carries one. */
+  readonly emptied: readonly string[];
+  /** Names of public parts: they stay as they are. */
+  readonly kept: readonly string[];
   readonly urlName: string;
   readonly actions: readonly string[];
   /** How the provider's own client is told of the address. */
@@ -28,7 +33,7 @@ interface Replacement {
 }
 
 /** Everything that could be wrong with the replacement is found before the key is stored. */
-async function planReplacement(context: Context, input: Input): Promise<Replacement | null> {
+async function planReplacement(context: Context, input: Input, kind: PartNames): Promise<Replacement | null> {
   const reference = input.text('replaceWithToken');
   if (reference === null) {
     if (input.list('action').length > 0) throw new Failure('invalid', '--action goes with --replace-with-token');
@@ -43,12 +48,16 @@ async function planReplacement(context: Context, input: Input): Promise<Replacem
   const api = await context.api();
   const brokerUrl = await brokerOrigin(context, input.text('brokerUrl'));
   if (brokerUrl === null) throw new Failure('invalid', '--broker-url says where applications reach the broker');
-  const names = input.list('name').map((name) => name.slice(name.indexOf('=') + 1));
-  const keyName = names[0] ?? 'API_KEY';
+  const names = envNames(kind, input);
+  const namesOf = (wanted: boolean) =>
+    kind.parts.filter((part) => isPublic(kind, part) === wanted).flatMap((part) => names.get(part) ?? []);
+  const [keyName = 'API_KEY', ...emptied] = namesOf(false);
   return {
     principal: await api.principal(reference),
     brokerUrl,
     keyName,
+    emptied,
+    kept: namesOf(true),
     urlName: input.text('baseUrlName') ?? baseUrlName(keyName),
     actions: input.list('action'),
     sentence: clientSentence(brokerUrl, await providerAddress(context, input.required('provider'))),
@@ -64,7 +73,7 @@ const importCommand: Command = {
     '`claviger rotate` replaces it at the provider.',
   arguments: [{ name: '<name>', about: 'name of the credential' }],
   options: [
-    ...SECRET_OPTIONS,
+    ...PART_OPTIONS,
     ...IDENTITY_OPTIONS,
     ...POLICY_OPTIONS,
     { flags: '--replace-with-token <principal>', about: 'issue a token for this principal, bound to the credential' },
@@ -86,13 +95,17 @@ const importCommand: Command = {
       line: 'claviger credential import billing --from-env-file .env --name NEON_API_KEY --provider neon --kind organization-key --replace-with-token billing-service --action "*:read"',
       about: 'prints the two lines for the .env file',
     },
+    {
+      line: 'claviger credential import bank --from-env-file .env --name PLAID_SECRET --name clientId=PLAID_CLIENT_ID --provider plaid --kind client',
+      about: 'a kind of two parts, by two names',
+    },
   ],
   async run(context, input) {
     const api = await context.api();
     const kind = await kindOf(context, input.required('provider'), input.text('kind'));
     const body = await newCredential(context, input, input.argument(0), kind.name);
-    const replacement = await planReplacement(context, input);
-    const parts = await readParts(context, input, kind.parts);
+    const replacement = await planReplacement(context, input, kind);
+    const parts = await readParts(context, input, kind);
     context.note('Storing the key, and asking the provider which one it is.');
     const made = await api.post<BroughtDetail>('/v1/credentials', { ...body, parts });
     const row = made.credential;
@@ -105,8 +118,15 @@ const importCommand: Command = {
     ];
     if (replacement === null) return { data: { credential: row, identified }, text: lines.join('\n'), brief: row.id };
     const { token, text } = await issue(context, row, replacement);
-    const env = [`${replacement.urlName}=${replacement.brokerUrl}`, `${replacement.keyName}=${showOnce(text)}`];
+    const { kept, emptied } = replacement;
+    const env = [
+      `${replacement.urlName}=${replacement.brokerUrl}`,
+      `${replacement.keyName}=${showOnce(text)}`,
+      // Not nothing: a client may insist on a value, and the broker puts the real one in its place.
+      ...emptied.map((name) => `${name}=held-by-claviger`),
+    ];
     lines.push('', 'In the place of the key, in the .env file (the token is shown this once):', '', ...env, '');
+    if (kept.length > 0) lines.push(`As they are, since they are no secrets: ${kept.map(visible).join(', ')}`, '');
     lines.push(replacement.sentence);
     context.note('The key was in a file: rotate it soon, so that what others may have copied is dead.');
     return { data: { credential: row, identified, token, env }, text: lines.join('\n'), brief: env.join('\n') };

@@ -2,7 +2,7 @@
 
 import * as providers from '../../providers/index.ts';
 import type { Command } from '../command.ts';
-import { createLookalike } from '../lookalike.ts';
+import { createLookalike, createPublicParts } from '../lookalike.ts';
 import { ed25519, sha256 } from '../primitives.io.ts';
 import type { Program } from '../program.io.ts';
 import { applyCommands } from './apply.ts';
@@ -17,6 +17,7 @@ import { kekCommands } from './kek.ts';
 import { auditLocalCommands, databaseCommands, installationCommands, kekFileCommands } from './offline.io.ts';
 import { principalCommands } from './principal.ts';
 import { providerCommands } from './provider.ts';
+import { providerOfflineCommands } from './provider-offline.io.ts';
 import { revokeCommands } from './revoke.ts';
 import { rotateCommands } from './rotate.ts';
 import { serverCommands } from './server.ts';
@@ -40,6 +41,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
 
 export function createProgram(): Program {
   const looksSecret = createLookalike(Object.values(providers));
+  const isPublicPart = createPublicParts(Object.values(providers));
   const primitives = { sha256, verify: ed25519 };
   const commands: readonly Command[] = [
     ...installationCommands,
@@ -53,6 +55,7 @@ export function createProgram(): Program {
     ...tokenCommands,
     ...grantCommands,
     ...providerCommands,
+    ...providerOfflineCommands,
     ...rotateCommands,
     ...revokeCommands,
     ...certificateCommands(primitives),
@@ -62,5 +65,5 @@ export function createProgram(): Program {
     ...auditLocalCommands,
     ...completionCommands(() => commands, GROUPS),
   ];
-  return { commands, groups: GROUPS, looksSecret };
+  return { commands, groups: GROUPS, looksSecret, isPublicPart };
 }

@@ -3,6 +3,7 @@
 import { type DestinationStream, destination, pino } from 'pino';
 import { checkConfig } from '../../config/checks.io.ts';
 import type { Config } from '../../config/config.ts';
+import { readOwnProviders } from '../../config/providers.io.ts';
 import { readSecretSource } from '../../config/secret-source.io.ts';
 import { Failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
@@ -23,8 +24,10 @@ async function kekSourceOf({ kek }: Config): Promise<KekSource | null> {
 /** The configuration, if it may be served. Throws `invalid` with every error at once; warnings are logged. */
 async function acceptedConfig(context: Context, warn: (message: string, fields: JsonObject) => void): Promise<Config> {
   const { config, fileOwnership } = await loadConfiguration(await context.configFile(), context.machine.env);
-  const providers = Object.values(await import('../../providers/index.ts')).map((provider) => provider.name);
-  const findings = await checkConfig({ config, fileOwnership }, { providers, now: context.machine.now() });
+  const known = Object.values(await import('../../providers/index.ts')).map((provider) => provider.name);
+  const own = await readOwnProviders(config.providersDirectory, known);
+  const options = { providers: [...known, ...own.names], now: context.machine.now() };
+  const findings = [...(await checkConfig({ config, fileOwnership }, options)), ...own.findings];
   const errors = findings.filter((finding) => finding.severity === 'error');
   if (errors.length > 0) {
     throw new Failure('invalid', 'the server does not start with this configuration', {

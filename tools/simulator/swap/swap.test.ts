@@ -1,0 +1,30 @@
+// The swap simulation itself: it is deterministic, ends in every declared way, and a broken invariant is seen.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hunt } from '../hunt.ts';
+import { scheduleSeed } from '../random.ts';
+import { runSchedule } from './schedule.ts';
+
+test('thousands of schedules break no invariant, and end in every way there is', () => {
+  const { found, tally } = hunt({ protocol: 'swap', base: 5, schedules: 5_000, onProgress: null });
+  assert.equal(found, null);
+  for (const end of ['rotated (ours)', 'rotated (provider)', 'lost (provider)', 'aborted (ours)', 'aborted (provider)'])
+    assert.ok((tally.get(`ended ${end}`) ?? 0) > 20, end);
+  assert.equal(tally.get('ended lost (ours)'), undefined, 'a value of ours is never lost');
+  for (const what of [
+    'a crash',
+    'a lost answer',
+    'a late arrival',
+    'a resume',
+    'a cancel',
+    'the gate opened by itself',
+  ])
+    assert.ok((tally.get(what) ?? 0) > 10, what);
+});
+
+test('one seed gives one journal, and a log of it that tells the story', () => {
+  const seed = scheduleSeed(3, 7);
+  const log: string[] = [];
+  assert.equal(runSchedule(seed, log, new Map()).digest, runSchedule(seed, null, new Map()).digest);
+  assert.ok(log.length > 5 && log.some((line) => line.includes('journal')));
+});
