@@ -43,8 +43,12 @@ export interface Books {
   readonly seenWrites: SeenWrite[];
   /** Ids of keys whose deletion the provider was asked for, ever. */
   readonly deletions: Set<string>;
+  /** Told at once of each answer and each acknowledgement that is written here. */
+  readonly listeners: Set<() => void>;
   /** What was counted before a restore went back in time. */
   totals: { answered: number; acknowledged: number; seenWrites: number };
+  answer(one: Answered): void;
+  acknowledge(one: Acknowledged): void;
   /** Notes what crossed the provider. */
   seen(exchange: TwinExchange): void;
   /** Forgets what was done after an instant: a restored backup does not hold it. */
@@ -61,7 +65,16 @@ export function createBooks(): Books {
     closed: [],
     seenWrites: [],
     deletions: new Set(),
+    listeners: new Set(),
     totals: { answered: 0, acknowledged: 0, seenWrites: 0 },
+    answer(one) {
+      books.answered.push(one);
+      for (const tell of books.listeners) tell();
+    },
+    acknowledge(one) {
+      books.acknowledged.push(one);
+      for (const tell of books.listeners) tell();
+    },
     seen({ method, path }) {
       if (method === 'GET') return;
       const nonce = NONCE.exec(path)?.[1];

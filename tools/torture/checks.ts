@@ -208,6 +208,21 @@ export function checkKeys(input: {
   ];
 }
 
+/** What has not come to its end. */
+export function unsettled(rows: Rows): string[] {
+  const versions = table<VersionRow>(rows, 'version');
+  const rotations = table<RotationRow>(rows, 'rotation');
+  const revocations = table<RevocationRow>(rows, 'revocation');
+  return [
+    ...versions
+      .filter((row) => row.state !== 'current' && row.state !== 'revoked')
+      .map((row) => `${row.id} is ${row.state}`),
+    ...[...rotations, ...revocations]
+      .filter((row) => row.endedAt === null)
+      .map((row) => `${row.id} is in ${row.state.step}, ${row.state.end ?? 'running'}, ${row.state.reason ?? ''}`),
+  ];
+}
+
 interface Statement {
   readonly refusals: readonly { readonly refused: { readonly at: string; readonly is: string } }[];
 }

@@ -209,3 +209,16 @@ async function furnish(app: App, twin: RunningNeonTwin): Promise<Furnished> {
   await app.write({ events: [event], blobs });
   return { credentialIds: [alpha.id, beta.id], doomedIds: doomed.map((row) => row.id), callers, guestId };
 }
+
+/** What goes wrong at the provider while a house lives: slow, late, lost, refused, confirmed and not done. */
+export function setFaults({ control }: RunningNeonTwin): void {
+  control.latency({ ms: 0, jitterMs: 3 });
+  control.fault('revoke-late', { probability: 0.4, ms: 1_200 });
+  control.fault('revoke-ignored', { probability: 0.1 });
+  control.fault('create-lost', { probability: 0.1, ms: 100 });
+  control.fault('create-arrives-later', { probability: 0.05, ms: 1_500 });
+  control.fault('dead-on-arrival', { probability: 0.05 });
+  control.fault('server-error', { probability: 0.03, on: ['create-key', 'revoke-key', 'list-keys', 'auth'] });
+  control.fault('cut-after', { probability: 0.05, on: ['create-key', 'revoke-key'] });
+  control.fault('list-lags', { probability: 0.2, ms: 500 });
+}

@@ -55,7 +55,7 @@ export function startLoad(input: LoadInput): Load {
     });
     await body.dump();
     const refusal = headers['claviger-refused'];
-    books.answered.push({
+    books.answer({
       nonce,
       isWrite: method !== 'GET',
       credentialId: caller.credentialId,
@@ -87,7 +87,7 @@ export function startLoad(input: LoadInput): Load {
     const { status, json } = await call('POST', path, body);
     if (status >= 300) return null;
     const row = rowOf(json);
-    books.acknowledged.push({ id: row.id, rowVersion: row.rowVersion, atMs: performance.now() });
+    books.acknowledge({ id: row.id, rowVersion: row.rowVersion, atMs: performance.now() });
     return row;
   }
 

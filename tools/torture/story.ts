@@ -1,21 +1,16 @@
 // The life of one house under torture: server after server on one directory, each ended by SIGKILL at a moment drawn from the seed; online
-// backups in between, and restores of them; at the end a settling server, an inventory, and every check.
-import { rmSync } from 'node:fs';
+// backups in between, and restores of them, which are killed too; at the end a settling server, an inventory, and every check.
+import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { cutsOf } from '../../src/access/cuts.ts';
 import { VERSION } from '../../src/app.io.ts';
 import type { VersionRow } from '../../src/credentials/credential.ts';
 import { takeBackup } from '../../src/database/backup.io.ts';
 import { openForReading } from '../../src/database/reading.io.ts';
-import { restoreBackup } from '../../src/database/restore.io.ts';
 import { createEngines } from '../../src/engines.io.ts';
 import type { Log } from '../../src/ledger/layout.ts';
 import { newestCheckpoints } from '../../src/ledger/superseded.io.ts';
-import type { RevocationRow } from '../../src/revocation/revocation.ts';
-import type { RotationRow } from '../../src/rotation/rotation.ts';
-import { TABLES } from '../../src/tables.ts';
 import type { TwinExchange } from '../../twins/neon.io.ts';
-import { type Prng, prng } from '../../twins/prng.ts';
+import { prng } from '../../twins/prng.ts';
 import { createBooks } from './books.ts';
 import {
   addIntents,
@@ -27,12 +22,14 @@ import {
   checkKeys,
   checkUses,
   lostCredentials,
+  unsettled,
 } from './checks.ts';
-import { type Child, startServer } from './child.ts';
+import { type Child, type ServerChild, startRestore, startServer } from './child.ts';
 import { type Folded, foldAndCompare } from './fold.ts';
-import { buildHouse, openApp, type TortureHouse } from './house.ts';
+import { buildHouse, openApp, setFaults } from './house.ts';
 import { checkLedger, checkReplay, replay } from './ledger.ts';
 import { type Load, startLoad } from './load.ts';
+import { duringRecovery, type Moment, momentOf, pastPivot, restoreMomentOf } from './moments.ts';
 
 export interface StoryPlan {
   readonly seed: number;
@@ -50,13 +47,6 @@ export interface StoryTold {
   readonly directory: string;
 }
 
-/** When a server is killed. */
-type Moment =
-  | { readonly at: 'start'; readonly ms: number }
-  | { readonly at: 'ready'; readonly ms: number }
-  /** `ms` after the provider has seen a request of a kind; where none comes, after a while. */
-  | { readonly at: 'request'; readonly kind: RegExp; readonly ms: number };
-
 interface Acting {
   readonly takesBackup?: boolean;
   readonly onReady?: () => Promise<void>;
@@ -66,34 +56,23 @@ interface Backup {
   readonly file: string;
   /** What was acknowledged before is in it. */
   readonly startedMs: number;
+  /** The provider's ids of the keys that were current then. */
+  readonly keyIds: readonly string[];
 }
 
-const START_MS = 1_200;
-/** About as long as a recovery takes. */
-const RECOVERY_MS = 14_000;
-const REQUEST_WAIT_MS = 4_000;
+const ANSWERS_WAIT_MS = 4_000;
+/** How many of the restores come after a key has died since their backup. */
+const PIVOTS = 0.7;
+/** How many of the attempts to restore are killed, and how many of these there are at most before one comes to its end. */
+const KILLED_RESTORES = 0.75;
+const KILLED_RESTORES_MAX = 3;
 const SETTLE_MS = 180_000;
 /** An orphan is deleted when it is older than a minute: the last inventory is taken with a clock that is ahead. */
 const AHEAD_MS = 120_000;
-const KINDS = [
-  /^POST .*\/api_keys$/,
-  /^DELETE .*\/api_keys\/\d+$/,
-  /^GET .*\/api_keys$/,
-  /^GET .*\/auth$/,
-  /^(?:PATCH|DELETE) .*\/projects\/n-/,
-];
-
-function momentOf(random: Prng): Moment {
-  const drawn = random.next();
-  if (drawn < 0.15) return { at: 'start', ms: random.below(START_MS) };
-  if (drawn < 0.5) return { at: 'ready', ms: random.below(2_500) };
-  if (drawn < 0.8)
-    return { at: 'request', kind: KINDS[random.below(KINDS.length)]!, ms: random.below(3) * random.below(20) };
-  return { at: 'ready', ms: 2_500 + random.below(6_500) };
-}
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
+/** Tells the story of a house to its end. What cannot be told is a failed check. */
 export async function tell(plan: StoryPlan): Promise<StoryTold> {
   const random = prng(plan.seed);
   const books = createBooks();
@@ -113,15 +92,18 @@ export async function tell(plan: StoryPlan): Promise<StoryTold> {
   const counts = {
     kills: 0,
     restores: 0,
+    killedRestores: 0,
     answered: 0,
     changes: 0,
     keys: 0,
     certificates: 0,
     uses: 0,
     controls: 0,
+    adopted: 0,
     lost: 0,
   };
   let lives = 0;
+  let running: Child | null = null;
   let backup: Backup | null = null;
   let kept: Record<Log, string | null> = { control: null, use: null };
 
@@ -138,7 +120,26 @@ export async function tell(plan: StoryPlan): Promise<StoryTold> {
     });
   }
 
-  async function liveUntil(moment: Moment, child: Child, act: Acting): Promise<void> {
+  /** Kills with the very arrival of an answer, before anything else is done here. */
+  function killedAt(count: number, child: Child): Promise<void> {
+    return new Promise((resolve) => {
+      let left = count;
+      const timer = setTimeout(done, ANSWERS_WAIT_MS);
+      books.listeners.add(hear);
+      function hear(): void {
+        if (--left > 0) return;
+        child.kill();
+        done();
+      }
+      function done(): void {
+        clearTimeout(timer);
+        books.listeners.delete(hear);
+        resolve();
+      }
+    });
+  }
+
+  async function liveUntil(moment: Moment, child: ServerChild, act: Acting): Promise<void> {
     const isEarly = moment.at === 'start' && act.takesBackup !== true && act.onReady === undefined;
     if (isEarly) {
       await Promise.race([pause(moment.ms), child.exited]);
@@ -153,8 +154,9 @@ export async function tell(plan: StoryPlan): Promise<StoryTold> {
       await pause(random.below(1_500));
       backup = await online();
     }
-    if (moment.at === 'request') await Promise.race([seen(moment.kind, REQUEST_WAIT_MS), child.exited]);
-    await Promise.race([pause(moment.ms), child.exited]);
+    if (moment.at === 'request') await Promise.race([seen(moment.kind, moment.waitMs), child.exited]);
+    if (moment.at === 'answer') await Promise.race([killedAt(moment.count, child), child.exited]);
+    else await Promise.race([pause(moment.ms), child.exited]);
   }
 
   /** A backup of the database that is being written to, as the command takes it. */
@@ -168,13 +170,18 @@ export async function tell(plan: StoryPlan): Promise<StoryTold> {
       now: Date.now(),
       checkpoints: newestCheckpoints(ledgerDirectory),
     });
-    return { file, startedMs };
+    const rows = (await folded(file)).rows.get('version')!.values() as Iterable<VersionRow>;
+    const current = [...rows].filter(
+      (row) => row.state === 'current' && house.credentialIds.includes(row.credentialId),
+    );
+    return { file, startedMs, keyIds: current.map((row) => row.providerKeyId).filter((id) => id !== null) };
   }
 
   /** One life of a server, ended by SIGKILL. */
   async function live(moment: Moment, act: Acting = {}): Promise<void> {
     lives++;
     const child = startServer(house.directory, random.below(1e9));
+    running = child;
     await liveUntil(moment, child, act);
     child.kill();
     await child.exited;
@@ -222,23 +229,60 @@ export async function tell(plan: StoryPlan): Promise<StoryTold> {
     return new Set(shown.map((version) => version.credentialId));
   }
 
-  /** Puts the backup in the place of the database, and starts a server on it, which recovers before it serves. */
+  /**
+   * Puts the backup in the place of the database, as an operator does whose command is killed now and then and run again. Returns the
+   * credentials that the database of before showed as unprotected.
+   */
+  async function putBack(file: string): Promise<Set<string>> {
+    let unprotected = unprotectedOf(await examine());
+    for (let killed = 0; killed < KILLED_RESTORES_MAX && random.next() < KILLED_RESTORES; killed++) {
+      const child = startRestore(house.directory, file);
+      running = child;
+      await child.reached(restoreMomentOf(random));
+      child.kill();
+      await child.exited;
+      if (child.ending() === '0') return unprotected;
+      mustEnd('a restore ends as it is told', child, 'SIGKILL');
+      counts.killedRestores++;
+      // The new database is there, and nobody has written to it: the operator may take it as it is.
+      const isNew = (await folded()).events.at(-1)?.type === 'ledger.epoch-opened';
+      plan.say(`house ${plan.seed}: a restore was killed, the ${isNew ? 'new' : 'old'} database is there`);
+      if (isNew && random.next() < 0.5) return unprotected;
+      if (isNew) continue;
+      // The old one is there with all that it held, and may serve again.
+      if (random.next() < 0.3) await live(momentOf(random));
+      unprotected = unprotectedOf(await examine());
+    }
+    const child = startRestore(house.directory, file);
+    running = child;
+    await child.exited;
+    mustEnd('a restore ends as it is told', child, '0');
+    return unprotected;
+  }
+
+  function mustEnd(name: string, child: Child, wanted: string): void {
+    const ending = child.ending();
+    checks.push(check(name, ending === wanted ? [] : [`it ended with ${ending}: ${child.lastWords()}`]));
+  }
+
+  /** Restores, and starts a server on what was restored, which recovers before it serves. */
   async function restore({ file, startedMs }: Backup): Promise<void> {
-    const unprotected = unprotectedOf(await examine());
-    const { dataDirectory } = house.config;
-    await restoreBackup({ file, store, dataDirectory, replace: true, now: Date.now(), tables: TABLES, cutsOf });
+    const unprotected = await putBack(file);
     rmSync(file);
     backup = null;
     books.rewind(startedMs);
     kept = { control: null, use: null };
     counts.restores++;
-    if (random.next() < 0.3) await live({ at: 'start', ms: START_MS + random.below(RECOVERY_MS) });
+    if (random.next() < 0.3) await live(duringRecovery(random));
     let isServing = false;
     const problems: string[] = [];
     await live(momentOf(random), {
       async onReady() {
         isServing = true;
-        const lost = lostCredentials((await folded()).rows, house.twin.control.keys(), ended);
+        const { rows, events } = await folded();
+        const lost = lostCredentials(rows, house.twin.control.keys(), ended);
+        const epoch = events.findLastIndex((event) => event.type === 'ledger.epoch-opened');
+        counts.adopted += events.filter((one, n) => n > epoch && one.type === 'recovery.version-adopted').length;
         counts.lost += lost.length;
         for (const { id, name } of lost)
           if (!unprotected.has(id)) problems.push(`${name} was lost and not shown as unprotected`);
@@ -248,8 +292,8 @@ export async function tell(plan: StoryPlan): Promise<StoryTold> {
     checks.push(check('no key is lost that was not shown as unprotected', problems));
   }
 
-  async function folded(): Promise<Folded> {
-    const { read, close } = await openForReading({ kind: 'sqlite', file: house.databaseFile });
+  async function folded(file = house.databaseFile): Promise<Folded> {
+    const { read, close } = await openForReading({ kind: 'sqlite', file });
     try {
       return await foldAndCompare(read);
     } finally {
@@ -257,26 +301,24 @@ export async function tell(plan: StoryPlan): Promise<StoryTold> {
     }
   }
 
-  /** A server that starts nothing by itself, until nothing runs any more. */
+  /** A server that rotates only what has lost its key, until nothing runs any more. */
   async function settle(): Promise<void> {
     house.twin.control.clearFaults();
     lives++;
     const child = startServer(house.directory, random.below(1e9), ['--settle']);
+    running = child;
     await child.ready;
     const until = performance.now() + SETTLE_MS;
-    let running: string[] = [];
+    let left: string[] = [];
     do {
       await pause(300);
-      running = unsettled(await folded());
-    } while (running.length > 0 && performance.now() < until && child.ending() === null);
-    checks.push(check('everything that runs comes to its end', running));
-    const ending = await child.stop();
-    checks.push(
-      check(
-        'the server stops when it is asked to',
-        ending === '0' ? [] : [`it ended with ${ending}: ${child.lastWords()}`],
-      ),
-    );
+      const { rows } = await folded();
+      const lost = lostCredentials(rows, house.twin.control.keys(), ended);
+      left = [...unsettled(rows), ...lost.map(({ name }) => `${name} has no accepted key`)];
+    } while (left.length > 0 && performance.now() < until && child.ending() === null);
+    checks.push(check('everything that runs comes to its end', left));
+    await child.stop();
+    mustEnd('the server stops when it is asked to', child, '0');
   }
 
   async function inventory(): Promise<void> {
@@ -308,17 +350,34 @@ export async function tell(plan: StoryPlan): Promise<StoryTold> {
     counts.certificates = rows.get('certificate')!.size;
   }
 
-  setFaults(house);
-  for (const [kills, isRestored] of segmentsOf(plan)) {
-    const backupAt = random.below(kills);
-    for (let kill = 0; kill < kills; kill++) {
-      await live(momentOf(random), { takesBackup: isRestored && kill === backupAt });
-      plan.say(`house ${plan.seed}: ${counts.kills} kills, ${counts.restores} restores`);
+  async function whole(): Promise<void> {
+    setFaults(house.twin);
+    for (const [kills, isRestored] of segmentsOf(plan)) {
+      const backupAt = random.below(kills);
+      for (let kill = 0; kill < kills; kill++) {
+        const takesBackup = isRestored && kill === backupAt;
+        await live(momentOf(random), { takesBackup });
+        plan.say(`house ${plan.seed}: ${counts.kills} kills, ${counts.restores} restores`);
+      }
+      const taken = backup as Backup | null;
+      if (!isRestored || taken === null) continue;
+      if (random.next() < PIVOTS && taken.keyIds.length > 0) await live(pastPivot(random, taken.keyIds));
+      await restore(taken);
     }
-    if (isRestored && backup !== null) await restore(backup);
+    await finish();
   }
-  await finish();
-  await house.twin.close();
+
+  try {
+    await whole();
+  } catch (error) {
+    const isGone = !existsSync(house.directory);
+    const why = isGone ? 'its directory is gone: removed from outside' : String((error as Error).stack ?? error);
+    checks.push(check('the story is told to its end', [why]));
+  } finally {
+    (running as Child | null)?.kill();
+    await Promise.all(loads.splice(0).map((load) => load.stop()));
+    await house.twin.close();
+  }
   const isGood = checks.every((one) => one.problems.length === 0);
   if (isGood) rmSync(house.directory, { recursive: true, force: true });
   return { seed: plan.seed, checks, counts, directory: house.directory };
@@ -331,32 +390,4 @@ function segmentsOf({ kills, restores }: StoryPlan): [number, boolean][] {
     const from = Math.round((kills * run) / runs);
     return [Math.max(1, Math.round((kills * (run + 1)) / runs) - from), run < restores];
   });
-}
-
-/** What goes wrong at the provider while a house lives: slow, late, lost, refused, confirmed and not done. */
-function setFaults({ twin: { control } }: TortureHouse): void {
-  control.latency({ ms: 1, jitterMs: 10 });
-  control.fault('revoke-late', { probability: 0.4, ms: 1_200 });
-  control.fault('revoke-ignored', { probability: 0.1 });
-  control.fault('create-lost', { probability: 0.1, ms: 100 });
-  control.fault('create-arrives-later', { probability: 0.05, ms: 1_500 });
-  control.fault('dead-on-arrival', { probability: 0.05 });
-  control.fault('server-error', { probability: 0.03, on: ['create-key', 'revoke-key', 'list-keys', 'auth'] });
-  control.fault('cut-after', { probability: 0.05, on: ['create-key', 'revoke-key'] });
-  control.fault('list-lags', { probability: 0.2, ms: 500 });
-}
-
-/** What has not come to its end. */
-function unsettled({ rows }: Folded): string[] {
-  const versions = [...rows.get('version')!.values()] as VersionRow[];
-  const rotations = [...rows.get('rotation')!.values()] as RotationRow[];
-  const revocations = [...rows.get('revocation')!.values()] as RevocationRow[];
-  return [
-    ...versions
-      .filter((row) => row.state !== 'current' && row.state !== 'revoked')
-      .map((row) => `${row.id} is ${row.state}`),
-    ...[...rotations, ...revocations]
-      .filter((row) => row.endedAt === null)
-      .map((row) => `${row.id} is in ${row.state.step}, ${row.state.end ?? 'running'}, ${row.state.reason ?? ''}`),
-  ];
 }
