@@ -12,7 +12,9 @@ import { compileInjection, type Injection } from './broker/inject.ts';
 import type { Snapshot } from './broker/plan.ts';
 import { type Config, providerSettings } from './config/config.ts';
 import type { CredentialRow, VersionRow } from './credentials/credential.ts';
+import { createGate, type Gate } from './credentials/gate.ts';
 import { createLive, type Live } from './credentials/live.ts';
+import type { Programs } from './credentials/programs.ts';
 import { pendingRecovery } from './credentials/recovery.ts';
 import { createKeyRing, type KeyRing } from './credentials/ring.io.ts';
 import type { Database } from './database/database.ts';
@@ -35,6 +37,7 @@ import { createGuard, createResolver } from './net/resolve.io.ts';
 import * as registry from './providers/index.ts';
 import type { Call, Kind, Provider, ProviderSettings } from './providers/provider.ts';
 import { TABLES } from './tables.ts';
+import { createPrograms } from './targets/program.io.ts';
 import { cipher, machineRandom } from './vault/cipher.io.ts';
 import type { EnvelopeContext } from './vault/context.ts';
 import type { KekRow } from './vault/kek.ts';
@@ -52,6 +55,10 @@ export interface App extends Desk {
   readonly vault: Vault;
   readonly ring: KeyRing;
   readonly live: Live;
+  /** Where the traffic of a credential waits while its key is replaced. */
+  readonly gate: Gate;
+  /** Programs of the operator's for a credential. */
+  readonly programsFor: (credential: CredentialRow) => Programs;
   readonly guardian: Guardian;
   readonly instance: string;
   readonly providers: ReadonlyMap<string, Provider>;
@@ -130,6 +137,11 @@ export async function createApp(
   let rows: Rows = emptyRows();
   let policy: Policy | null = null;
   const live = createLive();
+  const gate = createGate((ms, run) => {
+    const timer = setTimeout(run, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  });
   const injections = new Map<string, Injection>();
   let asOf = 0;
 
@@ -236,6 +248,13 @@ export async function createApp(
     vault,
     ring,
     live,
+    gate,
+    programsFor: createPrograms({
+      programs: config.programs ?? [],
+      kindOf: (credential) => app.kindOf(credential),
+      environment: process.env,
+      report: options.report ?? (() => {}),
+    }),
     guardian,
     instance,
     providers,

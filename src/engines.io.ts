@@ -16,12 +16,14 @@ import { allRows, findRow } from './model/desk.ts';
 import { Failure } from './model/failure.ts';
 import { newId } from './model/id.ts';
 import { canonicalJson, type JsonObject } from './model/json.ts';
+import type { Kind } from './providers/provider.ts';
 import { type DeathFacts, issueCertificate } from './revocation/certificate.ts';
 import type { CertificateRow } from './revocation/revocation.ts';
 import { createRevoker, type RunningRevoker } from './revocation/revoke.io.ts';
-import { dueFor } from './rotation/due.ts';
+import { dueFor, type Needs } from './rotation/due.ts';
 import type { RotationRow } from './rotation/rotation.ts';
 import { createRotator, type RunningRotator } from './rotation/rotator.io.ts';
+import { credentialNameOf, doubtsAbout } from './targets/program.ts';
 import { openSecondCopy } from './vault/second-copy.io.ts';
 
 export interface Engines {
@@ -64,6 +66,13 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
     now: () => clock.now(),
     mono,
     live: app.live,
+    gate: app.gate,
+    random,
+    // What was decided before a hold is counted in at the latest in the turn after the next.
+    settle: async () => {
+      for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+    },
+    programsFor: app.programsFor,
     prober,
     callFor: app.callFor,
     open,
@@ -99,6 +108,7 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
     kindOf: app.kindOf,
     callFor: app.callFor,
     open,
+    programsFor: app.programsFor,
     isSealed,
     certify: ({ row, credential, version }) =>
       certify({
@@ -180,11 +190,25 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
     }
   }
 
+  function needsOf(credential: CredentialRow): Needs {
+    const { rotation } = app.kindOf(credential).kind;
+    const programs = app.programsFor(credential);
+    const isOurs = rotation === 'assisted' || programs.issue !== null || programs.replace !== null;
+    return { issuer: !isOurs, providerKeyId: rotation === 'overlap' || rotation === 'grace' };
+  }
+
+  /** The kind of the credential that people call so; null where there is none. */
+  function kindNamed(name: string): Kind | null {
+    const credential = allRows<CredentialRow>(app.rows, 'credential').find((row) => credentialNameOf(row) === name);
+    const kinds = app.providers.get(credential?.provider ?? '')?.kinds ?? [];
+    return kinds.find((kind) => kind.name === credential?.kind) ?? null;
+  }
+
   async function tick(): Promise<void> {
     if (isSealed()) return;
     await coverAll();
     for (const credential of app.policy.credentials.values()) {
-      if (!dueFor(credential.row, credential.current, clock.now()).due) continue;
+      if (!dueFor(credential.row, credential.current, needsOf(credential.row), clock.now()).due) continue;
       const request = {
         credentialId: credential.row.id,
         trigger: 'schedule',
@@ -213,6 +237,9 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
       rotator.takeUp();
       revoker.takeUp();
       if (timers.length > 0) return;
+      for (const { pointer, message } of doubtsAbout(config.programs ?? [], kindNamed)) {
+        report('config.warning', { pointer, message });
+      }
       const timer = setInterval(() => {
         tick().catch((error: unknown) => report('scheduler.failed', { why: String(error) }));
       }, config.scheduler.everySeconds * 1000);

@@ -21,7 +21,7 @@ import { Failure } from './model/failure.ts';
 import type { JsonObject } from './model/json.ts';
 import type { SettingRow } from './model/setting.ts';
 import type { RevocationRow } from './revocation/revocation.ts';
-import { evolve } from './rotation/overlap.ts';
+import { afterCommand } from './rotation/commands.ts';
 import type { RotationRow } from './rotation/rotation.ts';
 import { openSecondCopy } from './vault/second-copy.io.ts';
 
@@ -257,8 +257,8 @@ async function endRotations(app: App): Promise<void> {
   const superseded = { on: 'superseded', reason: 'superseded by a restored backup' } as const;
   for (const row of allRows<RotationRow>(app.rows, 'rotation')) {
     const now = { boot: app.database.fence, mono: app.clock.monotonic() };
-    const state = evolve(row.state, superseded, now, row.policy);
-    const ended = nextImage<RotationRow>(row, { state, endedAt: app.clock.now() });
+    const state = afterCommand(row, superseded, now);
+    const ended = { ...nextImage<RotationRow>(row, { endedAt: app.clock.now() }), state } as RotationRow;
     await write(app, 'recovery.rotation-ended', [{ noun: 'rotation', row: ended }], {});
   }
 }

@@ -95,6 +95,7 @@ function createAppBroker(app: App): Broker {
   return createBroker({
     guardian: app.guardian,
     live: app.live,
+    gate: app.gate,
     now: () => app.clock.now(),
     mono: () => app.clock.monotonic(),
     redirect: resolveRedirect,

@@ -39,7 +39,7 @@ function apiKey(key: KitKey, context: Context): Json {
     created_by: { id: 'user_twin', type: 'user' },
     expires_at: key.expiresAt === null ? null : new Date(key.expiresAt).toISOString(),
     name: key.name,
-    partial_key_hint: 'sk-ant-api03-R2D...igAA',
+    partial_key_hint: `sk-ant-api03-R2D...${key.parts['key']!.slice(-4)}`,
     principal: null,
     scope: { type: 'workspace', workspace_id: String(key.more['workspace'] ?? 'wrkspc_default') },
     status: statusOf(key, context),

@@ -23,7 +23,8 @@ function shown(key: KitKey, secret: Readonly<Record<string, string>> = {}): Json
   const own: Readonly<Record<string, Json>> = isApi
     ? { date_last_used: used }
     : { last_used_at: used, scopes: key.scopes.length === 0 ? null : [...key.scopes] };
-  const attributes = { name: key.name, created_at: at(key.createdAt), last4: 'abcd', ...own, ...secret };
+  const last4 = (key.parts['key'] ?? key.parts['appKey'] ?? '').slice(-4);
+  const attributes = { name: key.name, created_at: at(key.createdAt), last4, ...own, ...secret };
   return { id: key.id, type: isApi ? 'api_keys' : 'application_keys', attributes };
 }
 

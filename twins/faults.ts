@@ -11,6 +11,8 @@ export const FAULTS = {
   'create-slow': 'the key is made, the answer comes `ms` later',
   'create-arrives-later': 'the connection is cut at once, the key is made `ms` later all the same',
   'dead-on-arrival': 'the new key is confirmed and never works',
+  'create-propagates-late': 'the new key is confirmed, and refused until `ms` later',
+  'grace-ignored': 'a key that is replaced in place dies at once, whatever grace was asked for',
   'quota-full': 'a create is refused because there are too many keys',
   'good-key-refused': 'a live key is answered 401 as if it were dead',
   'outage-401': 'every key is answered 401, whatever it is',

@@ -1,10 +1,9 @@
 // A twin of Grafana's service account tokens: shapes follow Grafana's Swagger document (a copy of April 2025), the texts of its refusals its
 // source. A stand-in for tests and demonstrations; docs/providers/grafana.md says what was never compared with a real instance.
+import { crc32 } from 'node:zlib';
 import type { Json } from '../src/model/json.ts';
 import { bearerOf, type KitAnswer, type KitDefinition, type KitKey, member } from './kit.ts';
 import { ALPHANUMERIC, type Prng } from './prng.ts';
-
-const HEX = '0123456789abcdef';
 
 /** What every error of Grafana's has, its document names only the message. */
 function failure(status: number, messageId: string, message: string): KitAnswer {
@@ -12,7 +11,11 @@ function failure(status: number, messageId: string, message: string): KitAnswer 
 }
 
 export function newGrafanaKey(random: Prng): string {
-  return `glsa_canary${random.text(26, ALPHANUMERIC)}_${random.text(8, HEX)}`;
+  const text = `glsa_canary${random.text(26, ALPHANUMERIC)}`;
+  // The checksum of what stands before it, least byte first.
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32LE(crc32(text));
+  return `${text}_${checksum.toString('hex')}`;
 }
 
 function text(ms: number): string {

@@ -1,6 +1,6 @@
 // Serves a twin made of the kit over HTTP on 127.0.0.1, and carries out what its answers say: delays, cut connections, bodies.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Json } from '../src/model/json.ts';
 import { createTwin, type KitAnswer, type KitControl, type KitDefinition } from './kit.ts';
 
@@ -28,6 +28,13 @@ export interface KitOptions {
   /** Wall clock of the twin; the machine's by default. */
   readonly clock?: { now(): number };
   readonly onExchange?: (exchange: KitExchange) => void;
+}
+
+/** What is not one request and one answer: WebSockets, and answers that go on. */
+export interface KitStreams {
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
+  /** Answers a request by itself, and says so; false: the twin answers it. */
+  takes(request: IncomingMessage, response: ServerResponse): boolean;
 }
 
 const BODY_MAX = 1_048_576;
@@ -74,9 +81,11 @@ function deliver(response: ServerResponse, answer: KitAnswer): void {
 export async function startTwin<State>(
   definition: KitDefinition<State>,
   options: KitOptions = {},
+  streamsOf: (control: KitControl<State>) => KitStreams | null = () => null,
 ): Promise<RunningTwin<State>> {
   const clock = options.clock ?? { now: () => Date.now() };
   const twin = createTwin(definition, { seed: options.seed ?? 1, clock });
+  const streams = streamsOf(twin.control);
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = request.url ?? '/';
@@ -104,8 +113,17 @@ export async function startTwin<State>(
   }
 
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    if (streams?.takes(request, response) === true) return;
     serve(request, response).catch(() => response.destroy());
   });
+  const upgraded = new Set<Socket>();
+  if (streams !== null) {
+    server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      upgraded.add(socket);
+      socket.on('close', () => upgraded.delete(socket));
+      streams.upgrade(request, socket, head);
+    });
+  }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port ?? 0, '127.0.0.1', resolve);
@@ -118,6 +136,7 @@ export async function startTwin<State>(
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
       await closed;
     },
   };

@@ -40,6 +40,8 @@ export interface KitKey {
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly isDeadOnArrival: boolean;
+  /** From when it is accepted: later than it was made, where that has not spread yet. */
+  readonly livesFrom: number;
   /** Whatever else the provider keeps beside it. */
   readonly more: Readonly<Record<string, Json>>;
   /** When its end was confirmed: from then on it is not listed. */
@@ -100,7 +102,7 @@ export interface KitDefinition<State> {
 }
 
 export interface KitKeys {
-  add(key: NewKitKey, now: number, isDeadOnArrival?: boolean): KitKey;
+  add(key: NewKitKey, now: number, birth?: Partial<Pick<KitKey, 'isDeadOnArrival' | 'livesFrom'>>): KitKey;
   byId(id: string): KitKey | null;
   /** The key one of whose parts is this text. */
   byText(text: string): KitKey | null;
@@ -140,7 +142,7 @@ export function bearerOf(request: KitRequest, scheme = 'Bearer'): string {
 }
 
 export function isAlive(key: KitKey, now: number): boolean {
-  if (key.isDeadOnArrival || (key.expiresAt !== null && now >= key.expiresAt)) return false;
+  if (key.isDeadOnArrival || now < key.livesFrom || (key.expiresAt !== null && now >= key.expiresAt)) return false;
   return key.diesAt === null || now < key.diesAt;
 }
 
@@ -148,7 +150,7 @@ function keyStore(random: Prng, newId: NonNullable<KitDefinition<unknown>['newId
   const all: KitKey[] = [];
   const texts = new Map<string, KitKey>();
   return {
-    add(key, now, isDeadOnArrival = false) {
+    add(key, now, { isDeadOnArrival = false, livesFrom = now } = {}) {
       const made: KitKey = {
         ...key,
         id: key.id ?? newId(random, all.length + 1),
@@ -157,6 +159,7 @@ function keyStore(random: Prng, newId: NonNullable<KitDefinition<unknown>['newId
         more: key.more ?? {},
         createdAt: now,
         isDeadOnArrival,
+        livesFrom,
         revokedAt: null,
         diesAt: null,
         lastUsedAt: null,
@@ -256,14 +259,16 @@ export function createTwin<State>(
       create(wanted, answer) {
         if (definition.quotaFull !== undefined && faults.strike('quota-full', route.class) !== null)
           return definition.quotaFull;
-        const isDead = faults.strike('dead-on-arrival', route.class) !== null;
+        const isDeadOnArrival = faults.strike('dead-on-arrival', route.class) !== null;
+        const spreadMs = faults.strike('create-propagates-late', route.class)?.ms ?? 0;
+        const born = (at: number) => keys.add(wanted, at, { isDeadOnArrival, livesFrom: at + spreadMs });
         const later = faults.strike('create-arrives-later', route.class);
         if (later !== null) {
           if (pending.length >= PENDING_MAX) throw new Error('too many effects are on their way');
-          pending.push({ at: now + later.ms, effect: () => keys.add(wanted, now + later.ms, isDead) });
+          pending.push({ at: now + later.ms, effect: () => born(now + later.ms) });
           return { status: 200, body: null, isCut: true };
         }
-        const done = answer(keys.add(wanted, now, isDead));
+        const done = answer(born(now));
         const lost = faults.strike('create-lost', route.class);
         if (lost !== null) return { ...done, delayMs: lost.ms, isCut: true };
         const slow = faults.strike('create-slow', route.class);
@@ -296,8 +301,10 @@ export function createTwin<State>(
     const caller = found.route.asks === 'none' ? null : authenticated(request, kind, now);
     if (caller !== null && 'status' in caller) return caller;
     const done = found.route.handle(contextOf(found, request, caller, now));
-    if (done.status < 300 && faults.strike('cut-after', kind) !== null) return { ...done, isCut: true };
-    const failed = done.status < 300 ? faults.strike('server-error-after', kind) : null;
+    // What was refused was not done; but a probe may find what it looks for in a status of failure.
+    const isDone = done.status < 300 || kind === 'auth';
+    if (isDone && faults.strike('cut-after', kind) !== null) return { ...done, isCut: true };
+    const failed = isDone ? faults.strike('server-error-after', kind) : null;
     return failed === null ? done : definition.serverError(failed.status);
   }
 

@@ -1,13 +1,20 @@
-// What the twin of Mastodon and GoToSocial shows of an account and of itself: the smallest entities that each server's document allows.
+// What the twin of Mastodon and GoToSocial shows of an account, of a status and of itself: the smallest entities that each server's document
+// allows.
 import type { Json } from '../src/model/json.ts';
 
 type Dialect = 'mastodon' | 'gotosocial';
 
 /** The account of a user, as `verify_credentials` shows it. `id` is its id, and its name too. */
 export function accountOf(id: string, dialect: Dialect): Json {
-  const picture = 'https://mastodon.example/missing.png';
   const source = { privacy: 'public', sensitive: false, note: '', fields: [], follow_requests_count: 0 };
   const role = { id: '-99', name: '', color: '', permissions: '0', highlighted: false };
+  const account = { ...publicAccountOf(id, dialect), role };
+  return { ...account, source: dialect === 'gotosocial' ? source : { ...source, indexable: false } };
+}
+
+/** The same as everybody sees it. */
+function publicAccountOf(id: string, dialect: Dialect): Readonly<Record<string, Json>> {
+  const picture = 'https://mastodon.example/missing.png';
   const account = {
     id,
     username: `user-${id}`,
@@ -28,12 +35,47 @@ export function accountOf(id: string, dialect: Dialect): Json {
     emojis: [],
     fields: [],
     group: false,
-    role,
-    source,
   };
   if (dialect === 'gotosocial') return account;
-  const own = { uri: `https://mastodon.example/users/user-${id}`, indexable: false };
-  return { ...account, ...own, source: { ...source, indexable: false } };
+  return { ...account, uri: `https://mastodon.example/users/user-${id}`, indexable: false };
+}
+
+export interface KeptStatus {
+  /** Digits; the higher, the newer. */
+  readonly id: string;
+  readonly account: string;
+  readonly text: string;
+  /** UTC milliseconds. */
+  readonly at: number;
+}
+
+/** A public status without anything attached. */
+export function statusOf({ id, account, text, at }: KeptStatus, dialect: Dialect): Json {
+  const address = `https://mastodon.example/@user-${account}/${id}`;
+  const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return {
+    id,
+    account: publicAccountOf(account, dialect),
+    content: `<p>${escaped}</p>`,
+    created_at: new Date(at).toISOString(),
+    emojis: [],
+    favourites_count: 0,
+    in_reply_to_account_id: null,
+    in_reply_to_id: null,
+    language: null,
+    media_attachments: [],
+    mentions: [],
+    poll: null,
+    reblog: null,
+    reblogs_count: 0,
+    replies_count: 0,
+    sensitive: false,
+    spoiler_text: '',
+    tags: [],
+    uri: address,
+    url: address,
+    visibility: 'public',
+  };
 }
 
 /** What the server says that it is (NodeInfo 2.0). */

@@ -15,7 +15,7 @@ import {
   type KitRoute,
   member,
 } from './kit.ts';
-import { accountOf, nodeinfoOf } from './mastodon.entities.ts';
+import { accountOf, type KeptStatus, nodeinfoOf, statusOf } from './mastodon.entities.ts';
 import { ALPHANUMERIC, type Prng } from './prng.ts';
 
 export type Dialect = 'mastodon' | 'gotosocial';
@@ -31,9 +31,18 @@ interface Code {
   readonly endsAt: number;
 }
 
+/** Whoever sits before the page of `GET /oauth/authorize`, signed in, and what they press. */
+export interface Person {
+  account: string;
+  agrees: boolean;
+}
+
 export interface MastodonState {
   readonly codes: Map<string, Code>;
   readonly shut: Map<string, Shut>;
+  readonly person: Person;
+  /** Oldest first. */
+  readonly statuses: KeptStatus[];
 }
 
 type Context = KitContext<MastodonState>;
@@ -44,6 +53,9 @@ const CODE_LIVES_MS = 600_000;
 /** How long a token of an app lives at GoToSocial. */
 export const APP_TOKEN_LIVES_MS = 7_200_000;
 const OUT_OF_BAND = 'urn:ietf:wg:oauth:2.0:oob';
+const FIRST_STATUS = 110_000_000_000;
+const PAGE = 20;
+const PAGE_MAX = 40;
 
 const SHUT_TEXTS: Readonly<Record<Shut, string>> = {
   disabled: 'Your login is currently disabled',
@@ -65,6 +77,10 @@ export function newMastodonApp(random: Prng, dialect: Dialect): Readonly<Record<
 
 function failure(status: number, error: string, description?: string): KitAnswer {
   return { status, body: { error, ...(description === undefined ? {} : { error_description: description }) } };
+}
+
+function redirect(target: string, query: Readonly<Record<string, string>>): KitAnswer {
+  return { status: 302, body: null, headers: { location: `${target}?${new URLSearchParams(query)}` } };
 }
 
 const INVALID_GRANT = failure(400, 'invalid_grant', 'The provided authorization grant is invalid, expired or revoked.');
@@ -186,7 +202,7 @@ export function mastodonTwin(dialect: Dialect): KitDefinition<MastodonState> {
     );
   }
 
-  /** A person signed in, read what the app wants, and agreed: in place of a page with a form. */
+  /** A person signed in, read what the app wants, and agreed or did not: in place of a page with a form. */
   function consent({ request, keys, state, random, now }: Context): KitAnswer {
     const app = keys.byText(textOf(request, 'client_id'));
     const redirectUri = textOf(request, 'redirect_uri');
@@ -199,16 +215,18 @@ export function mastodonTwin(dialect: Dialect): KitDefinition<MastodonState> {
     // S256 is the only one that Mastodon takes.
     if (challenge !== '' && textOf(request, 'code_challenge_method') !== 'S256')
       return failure(400, 'invalid_code_challenge_method', 'The code challenge method must be S256.');
+    const isPage = request.method === 'GET';
+    const kept = textOf(request, 'state');
+    if (isPage && !state.person.agrees) {
+      const denial = { error: 'access_denied', error_description: 'The resource owner denied the request.' };
+      return redirect(redirectUri, { ...denial, ...(kept === '' ? {} : { state: kept }) });
+    }
     const code = `canary${random.text(37, URL_SAFE)}`;
-    const account = textOf(request, 'account');
-    const kept = { app: app.id, account, scopes, redirectUri, challenge: challenge === '' ? null : challenge };
-    state.codes.set(code, { ...kept, endsAt: now + CODE_LIVES_MS });
-    const query = new URLSearchParams({
-      code,
-      ...(textOf(request, 'state') === '' ? {} : { state: textOf(request, 'state') }),
-    });
+    const account = isPage ? state.person.account : textOf(request, 'account');
+    const given = { app: app.id, account, scopes, redirectUri, challenge: challenge === '' ? null : challenge };
+    state.codes.set(code, { ...given, endsAt: now + CODE_LIVES_MS });
     const target = redirectUri === OUT_OF_BAND ? '/oauth/authorize/native' : redirectUri;
-    return { status: 302, body: null, headers: { location: `${target}?${query}` } };
+    return redirect(target, { code, ...(kept === '' ? {} : { state: kept }) });
   }
 
   function issueToken(context: Context): KitAnswer {
@@ -259,6 +277,36 @@ export function mastodonTwin(dialect: Dialect): KitDefinition<MastodonState> {
     return barrier(context) ?? (may ? { status: 200, body: accountOf(token.account, dialect) } : outsideScopes);
   }
 
+  function post(context: Context): KitAnswer {
+    const { key, request, state, now } = context;
+    const shut = barrier(context);
+    if (shut !== null) return shut;
+    if (!covers(key!.scopes, 'write:statuses')) return outsideScopes;
+    const text = textOf(request, 'status');
+    if (text === '') return failure(422, 'Validation failed: Text can\u2019t be blank');
+    const status = { id: String(FIRST_STATUS + state.statuses.length), account: key!.account, text, at: now };
+    state.statuses.push(status);
+    return { status: 200, body: statusOf(status, dialect) };
+  }
+
+  /** Newest first, by pages; the next one is named with this server's own address, as everywhere. */
+  function listStatuses(context: Context): KitAnswer {
+    const { request, state, params } = context;
+    const shut = barrier(context);
+    if (shut !== null) return shut;
+    const limit = Math.min(Number(request.query.get('limit') ?? PAGE), PAGE_MAX);
+    const below = Number(request.query.get('max_id') ?? Number.POSITIVE_INFINITY);
+    const found = state.statuses.filter((one) => one.account === params['id'] && Number(one.id) < below).toReversed();
+    const page = found.slice(0, limit);
+    const body = page.map((one) => statusOf(one, dialect));
+    if (page.length === 0) return { status: 200, body };
+    const at = (name: string, id: string) =>
+      `<http://${request.headers['host']}${request.path}?limit=${limit}&${name}=${id}>`;
+    const next = `${at('max_id', page.at(-1)!.id)}; rel="next"`;
+    const previous = `${at('min_id', page[0]!.id)}; rel="prev"`;
+    return { status: 200, body, headers: { link: found.length > limit ? `${next}, ${previous}` : previous } };
+  }
+
   const route = (
     line: string,
     kind: KitRoute<MastodonState>['class'],
@@ -268,7 +316,7 @@ export function mastodonTwin(dialect: Dialect): KitDefinition<MastodonState> {
 
   return {
     name: dialect,
-    state: () => ({ codes: new Map(), shut: new Map() }),
+    state: () => ({ codes: new Map(), shut: new Map(), person: { account: '42', agrees: true }, statuses: [] }),
     keyOf(request, keys) {
       if (request.path === '/oauth/token') return clientOf(request, keys);
       const found = keys.byText(bearerOf(request));
@@ -294,6 +342,9 @@ export function mastodonTwin(dialect: Dialect): KitDefinition<MastodonState> {
       route('POST /api/v1/apps', 'create-key', 'none', register),
       route('GET /api/v1/apps/verify_credentials', 'auth', 'key', showApp),
       route('GET /api/v1/accounts/verify_credentials', 'auth', 'key', showAccount),
+      route('GET /api/v1/accounts/{id}/statuses', 'other', 'key', listStatuses),
+      route('POST /api/v1/statuses', 'other', 'key', post),
+      route('GET /oauth/authorize', 'other', 'none', consent),
       route('POST /oauth/authorize', 'other', 'none', consent),
       route('POST /oauth/token', 'create-key', 'key', issueToken),
       route('POST /oauth/revoke', 'revoke-key', 'none', revoke),

@@ -18,6 +18,8 @@ export interface TwinKey {
   /** UTC milliseconds, as all instants here. */
   readonly createdAt: number;
   readonly isDeadOnArrival: boolean;
+  /** From when it is accepted: later than it was made, where that has not spread yet. */
+  readonly livesFrom: number;
   /** When its end was confirmed: from then on it is not listed. */
   revokedAt: number | null;
   /** From when it is refused. */
@@ -37,6 +39,8 @@ export interface NewKey {
   readonly orgId?: string | null;
   readonly projectId?: string | null;
   readonly isDeadOnArrival?: boolean;
+  /** After its making, milliseconds. */
+  readonly spreadMs?: number;
 }
 
 export interface KeyRing {
@@ -66,6 +70,7 @@ export function keyRing(random: Prng): KeyRing {
       projectId: key.projectId ?? null,
       createdAt: now,
       isDeadOnArrival: key.isDeadOnArrival ?? false,
+      livesFrom: now + (key.spreadMs ?? 0),
       revokedAt: null,
       diesAt: null,
       lastUsedAt: null,
@@ -89,7 +94,7 @@ export function keyRing(random: Prng): KeyRing {
 }
 
 export function isAlive(key: TwinKey, now: number): boolean {
-  return !key.isDeadOnArrival && (key.diesAt === null || now < key.diesAt);
+  return !key.isDeadOnArrival && now >= key.livesFrom && (key.diesAt === null || now < key.diesAt);
 }
 
 /** Whether a list taken at this instant shows the key. */

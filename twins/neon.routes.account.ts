@@ -47,7 +47,8 @@ function makeKey(context: Context, owner: Owner): Answer | Refusal {
     return { status: 422, code: 'API_KEYS_LIMIT_EXCEEDED', message: 'API keys limit exceeded' };
   }
   const isDeadOnArrival = faults.strike('dead-on-arrival', 'create-key') !== null;
-  const make = (at: number) => keys.make({ ...owner, name, userId: context.key.userId, isDeadOnArrival }, at);
+  const spreadMs = faults.strike('create-propagates-late', 'create-key')?.ms ?? 0;
+  const make = (at: number) => keys.make({ ...owner, name, userId: context.key.userId, isDeadOnArrival, spreadMs }, at);
 
   const later = faults.strike('create-arrives-later', 'create-key');
   if (later !== null) {

@@ -220,6 +220,14 @@ test('faults: creation that is lost, slow, late, refused or stillborn', () => {
   const stillborn = created(create('stillborn'));
   assert.equal(twin.handle(request('GET', '/api/v2/auth', stillborn.key), clock.at).status, 401);
   assert.equal(named('stillborn')[0]?.diedAt, clock.at);
+
+  fault('create-propagates-late', { ms: 50, count: 1 });
+  const slowly = created(create('slowly'));
+  const statusNow = () => twin.handle(request('GET', '/api/v2/auth', slowly.key), clock.at).status;
+  clock.at += 49;
+  assert.deepEqual([statusNow(), named('slowly').length], [401, 1]);
+  clock.at += 1;
+  assert.equal(statusNow(), 200);
 });
 
 test('faults: the service ails, before the effect or after it', () => {

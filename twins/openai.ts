@@ -27,7 +27,7 @@ function adminKey(key: KitKey) {
     object: 'organization.admin_api_key',
     id: key.id,
     name: key.name,
-    redacted_value: 'sk-admin...def',
+    redacted_value: `sk-admin...${key.parts['key']!.slice(-4)}`,
     created_at: unix(key.createdAt),
     expires_at: unix(key.expiresAt),
     last_used_at: unix(key.lastUsedAt),
@@ -54,7 +54,7 @@ function projectKey(key: KitKey): Json {
     id: keyIdOf(key),
     // Every account's own key has this name: only the account carries ours.
     name: isAccount ? 'Secret Key' : key.name,
-    redacted_value: 'sk-abc...def',
+    redacted_value: `sk-abc...${key.parts['key']!.slice(-4)}`,
     created_at: unix(key.createdAt),
     last_used_at: unix(key.lastUsedAt),
     owner_project_access: 'active',

@@ -117,6 +117,17 @@ function itemView(token: KitKey, state: PlaidState): Json {
   };
 }
 
+/** The one account of every Item. */
+const ACCOUNT: Json = {
+  account_id: 'BxBXxLj1m4HMXBm9WZZmCWVbPjX16EHwv99vp',
+  balances: { available: 100, current: 110, limit: null, iso_currency_code: 'USD', unofficial_currency_code: null },
+  mask: '0000',
+  name: 'Plaid Checking',
+  official_name: 'Plaid Gold Standard 0% Interest Checking',
+  type: 'depository',
+  subtype: 'checking',
+};
+
 /** Swaps a token for its successor. The answer may be lost, late, or a lie, as the faults have it. */
 function invalidate(context: Context): KitAnswer {
   const old = tokenOf(context);
@@ -193,6 +204,25 @@ export const plaidTwin: KitDefinition<PlaidState> = {
           status: 200,
           body: { item: itemView(token, context.state), status: null, request_id: requestId(context.random) },
         };
+      },
+    },
+    {
+      line: 'POST /accounts/get',
+      class: 'other',
+      asks: 'key',
+      handle(context) {
+        const token = tokenOf(context);
+        if (isRefusal(token)) return token;
+        token.lastUsedAt = context.now;
+        // An Item whose user has to log in again gives no data.
+        if (context.state.loggedOut.has(itemOf(token)))
+          return failure(400, 'ITEM_ERROR', 'ITEM_LOGIN_REQUIRED', 'the login details of this item have changed');
+        const body = {
+          accounts: [ACCOUNT],
+          item: itemView(token, context.state),
+          request_id: requestId(context.random),
+        };
+        return { status: 200, body };
       },
     },
     { line: 'POST /item/access_token/invalidate', class: 'create-key', asks: 'key', handle: invalidate },

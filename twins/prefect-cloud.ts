@@ -156,7 +156,7 @@ export function addBot(
 }
 
 function rotate(context: Context, bot: PrefectBot): KitAnswer {
-  const { request, random, now, state, keys, create } = context;
+  const { request, random, now, state, keys, faults, create } = context;
   const endsAt = endOf(request.body, 'api_key_expiration');
   if (endsAt === undefined) return invalid('api_key_expiration', 'Input should be a valid datetime');
   const grace = member(request.body, 'old_key_expires_in_seconds') ?? null;
@@ -166,7 +166,8 @@ function rotate(context: Context, bot: PrefectBot): KitAnswer {
   const old = activeOf(keys.all(), bot, now);
   const parts = { key: newPrefectKey(random, 'pnb') };
   return create({ kind: 'service-account-key', name: bot.name, account: bot.id, parts, expiresAt: endsAt }, (made) => {
-    const graceMs = state.grace === 'ignored' ? 0 : Number(grace ?? 0) * 1000;
+    const isIgnored = state.grace === 'ignored' || faults.strike('grace-ignored', 'create-key') !== null;
+    const graceMs = isIgnored ? 0 : Number(grace ?? 0) * 1000;
     if (old !== undefined) {
       old.diesAt = Math.min(old.diesAt ?? Number.POSITIVE_INFINITY, now + graceMs);
       if (graceMs === 0) old.revokedAt = now;

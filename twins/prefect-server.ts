@@ -6,6 +6,8 @@ import { ALPHANUMERIC, type Prng } from './prng.ts';
 
 export interface PrefectServerState {
   readonly flows: { readonly id: string; readonly name: string; readonly createdAt: number }[];
+  /** What came over `/api/events/in`, oldest first (prefect-server.sockets.io.ts). */
+  readonly events: Json[];
 }
 
 export interface PrefectServerOptions {
@@ -42,7 +44,7 @@ export function prefectServerTwin({ isOpen = false }: PrefectServerOptions = {})
   const asks = isOpen ? 'none' : 'key';
   return {
     name: 'prefect-server',
-    state: () => ({ flows: [] }),
+    state: () => ({ flows: [], events: [] }),
     keyOf: (request, keys) => keys.byText(stringOf(request)),
     refused: () => exception(401, 'Unauthorized'),
     notFound: () => ({ status: 404, body: { detail: 'Not Found' } }),
@@ -79,6 +81,17 @@ export function prefectServerTwin({ isOpen = false }: PrefectServerOptions = {})
           if (before === undefined) state.flows.push(flow);
           return { status: before === undefined ? 201 : 200, body: flowAnswer(flow) };
         },
+      },
+      {
+        // As the framework of the server does it for every path that lacks its final slash: to the name that the request was sent to.
+        line: 'POST /api/flows',
+        class: 'other',
+        asks,
+        handle: ({ request }) => ({
+          status: 307,
+          body: null,
+          headers: { location: `http://${request.headers['host']}/api/flows/` },
+        }),
       },
       {
         line: 'POST /api/flows/filter',

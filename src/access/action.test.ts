@@ -309,6 +309,18 @@ test('a wanted parameter that comes twice, or in a spelling that only some provi
   }
 });
 
+test('a parameter whose own name has a dot is read by that name, and in no other spelling', () => {
+  const wanted = ['account.id', 'account.name'];
+  assert.deepEqual(readQuery('account.id=a&page=2', wanted), { values: { 'account.id': 'a' }, problem: null });
+  const both = { 'account.id': 'a', 'account.name': 'n' };
+  assert.deepEqual(readQuery('account.name=n&account.id=a', wanted), { values: both, problem: null });
+  assert.deepEqual(readQuery('account%2Eid=a', wanted).values, { 'account.id': 'a' }, 'an escape says the same name');
+  for (const name of ['ACCOUNT.ID', 'account_id', 'account.id[]', '+account.id', 'account.id%00', 'account.id']) {
+    assert.equal(readQuery(`account.id=a&${name}=b`, wanted).problem, 'repeated-parameter', name);
+  }
+  assert.deepEqual(readQuery('account=b&accountid=c', wanted), { values: {}, problem: null });
+});
+
 test('`;` in a query that no grant constrains is left alone', () => {
   assert.deepEqual(readQuery('q=1;2', ['a']), { values: {}, problem: null });
   assert.deepEqual(readQuery('q=1;2&a=3', ['a']), { values: { a: '3' }, problem: null });

@@ -37,6 +37,8 @@ export interface Catalogue {
   readonly methods: ReadonlySet<string>;
   /** Paths that mint, and whatever a provider might take for one of them: no `{rest*}` leads there. */
   readonly minting: readonly RegExp[];
+  /** Whether any action's WebSocket has its key in the first message. */
+  readonly hasFirstFrames: boolean;
 }
 
 function emptyBranch(): Branch {
@@ -74,7 +76,7 @@ export function compileCatalogue(actions: readonly Action[]): Catalogue {
     leaves.set(action.method, { action, names: rest === null ? names : [...names, rest[1]!] });
   }
   const minting = actions.filter((action) => action.mints === true).map((action) => lookalikesOf(action.path));
-  return { root, methods, minting };
+  return { root, methods, minting, hasFirstFrames: actions.some((action) => action.firstFrame !== undefined) };
 }
 
 /** A path in another case, with a slash or an extension behind it, or below it. */
@@ -217,6 +219,12 @@ function readingsOf(name: string): string[] {
   return [beforeDot, beforeBracket.replace(/[ .]/g, '_'), plain.replace(/[ .[]/g, '_')];
 }
 
+/** Whether a parameter is among the readings of a name. One that has a dot of its own (`account.id`) is read with it, or with a `_` for it. */
+function isRead(readings: readonly string[], parameter: string): boolean {
+  const lower = parameter.toLowerCase();
+  return readings.includes(lower.includes('.') ? lower.replaceAll('.', '_') : lower);
+}
+
 /** Whether no wanted name stands anywhere in a query that has no override: what most requests are, and soon said. */
 function holdsNone(query: string, wanted: readonly string[]): boolean {
   if (MAY_RESPELL.test(query)) return false;
@@ -241,7 +249,7 @@ export function readQuery(query: string, wanted: readonly string[]): Query {
       if (name === null) return { values: {}, problem: 'bad-encoding' };
       const readings = readingsOf(name);
       if (readings.includes('_method')) return { values: {}, problem: 'method-override' };
-      const meant = wanted.find((one) => readings.includes(one.toLowerCase()));
+      const meant = wanted.includes(name) ? name : wanted.find((one) => isRead(readings, one));
       if (meant === undefined) continue;
       const value = decodeFormPart(equals < 0 ? '' : part.slice(equals + 1));
       if (value === null) return { values: {}, problem: 'bad-encoding' };
@@ -259,7 +267,7 @@ export function readQuery(query: string, wanted: readonly string[]): Query {
 export function mayName(pair: string, parameter: string): boolean {
   return pair.split(';').some((part) => {
     const name = decodeFormPart(part.split('=', 1)[0]!);
-    return name === null || readingsOf(name).includes(parameter.toLowerCase());
+    return name === null || isRead(readingsOf(name), parameter);
   });
 }
 

@@ -11,7 +11,7 @@ import {
   textSchema,
 } from '../model/route.ts';
 import { actionsSchema, newPrincipalSchema, parametersSchema, rateSchema } from './api-schemas.ts';
-import { type ApplyTools, planApply } from './apply.ts';
+import { type ApplyTools, type Documents, planApply } from './apply.ts';
 
 const DOCUMENTS_MAX = 1_000;
 const note = textSchema(NOTE_LENGTH_MAX).default('');
@@ -47,7 +47,8 @@ const grantDocument = z.strictObject({
   note,
 });
 
-const documents = z.strictObject({
+/** What `apply` takes: the lists of version-controlled files. */
+export const documentsSchema = z.strictObject({
   principals: z.array(newPrincipalSchema).max(DOCUMENTS_MAX).optional(),
   credentials: z.array(credentialDocument).max(DOCUMENTS_MAX).optional(),
   grants: z.array(grantDocument).max(DOCUMENTS_MAX).optional(),
@@ -69,7 +70,7 @@ export function applyRoutes(room: ApplyRoom): Route[] {
       description:
         'Each change needs the permission that it would need alone. All of it happens in one transaction, or nothing. It never deletes, never revokes, and touches only what it manages.',
       tag: 'apply',
-      body: z.strictObject({ dryRun: z.boolean().default(false), documents }),
+      body: z.strictObject({ dryRun: z.boolean().default(false), documents: documentsSchema }),
       answers: {
         200: {
           about: 'What was, or would be, changed',
@@ -100,7 +101,7 @@ export function applyRoutes(room: ApplyRoom): Route[] {
 }
 
 /** The policy's members that were left out are not there, rather than undefined. */
-function documentsOf(given: z.output<typeof documents>) {
+export function documentsOf(given: z.output<typeof documentsSchema>): Documents {
   const credentials = given.credentials?.map((document) => ({
     ...document,
     policy: Object.fromEntries(Object.entries(document.policy).filter(([, value]) => value !== undefined)),

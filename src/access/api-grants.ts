@@ -23,10 +23,12 @@ import {
   secondsSchema,
 } from '../model/route.ts';
 import { grantSchema, newGrantSchema } from './api-schemas.ts';
+import { EXPECTATIONS_MAX, expectationSchema, verdictSchema } from './expectation.ts';
 import { type ActionsOf, giveGrant, revokeGrant } from './manage-grants.ts';
 import type { LiveCatalogue } from './policy.ts';
 import type { GrantRow } from './principal.ts';
 import { type ObservedUse, suggest } from './suggest.ts';
+import { tryGrants } from './try-grants.ts';
 
 export interface GrantRoom {
   readonly records: Records;
@@ -139,6 +141,27 @@ export function grantRoutes(room: GrantRoom): Route[] {
         const since = desk.clock.now() - body.sinceSeconds * 1000;
         const uses = await room.usesOf(body.credential, body.principal, since);
         return { status: 200, body: { items: suggest(uses, room.catalogueOf(body.credential)) } };
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/grants/test',
+      permission: 'grant:read',
+      summary: 'What the grants in force would let through, case by case',
+      description:
+        'Decides as the broker would. Nothing is sent, recorded or spent: rates are not asked about, and neither are tokens. The answer has one item for each case, in their order.',
+      tag,
+      body: z.strictObject({ cases: z.array(expectationSchema).min(1).max(EXPECTATIONS_MAX) }),
+      answers: {
+        200: {
+          about: 'One verdict for each case',
+          schema: z.object({ failed: z.int(), items: z.array(verdictSchema) }),
+        },
+      },
+      effect: 'memory',
+      handler({ desk }, { body }) {
+        const items = tryGrants(desk.rows, body.cases, desk.clock.now());
+        return { status: 200, body: { failed: items.filter((one) => !one.holds).length, items } };
       },
     }),
     route({

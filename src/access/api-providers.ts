@@ -10,7 +10,10 @@ const kindSchema = z.object({
   title: z.string(),
   parts: z.array(z.string()),
   publicParts: z.array(z.string()),
-  settings: z.record(z.string(), z.object({ required: z.boolean(), about: z.string() })),
+  settings: z.record(
+    z.string(),
+    z.object({ required: z.boolean(), about: z.string(), default: z.string().optional() }),
+  ),
   rotation: z.enum(['overlap', 'grace', 'swap', 'assisted']),
   activeMax: z.int().nullable(),
   issuers: z.array(z.string()),

@@ -84,9 +84,9 @@ export const rotateTokenSchema = z
   .prefault({});
 
 /** A parameter's name is a member of an object: the form keeps it from being one that objects are born with. */
-const parameterName = z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/);
+export const parameterNameSchema = z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/);
 export const parametersSchema = z
-  .record(parameterName, z.array(z.string().max(500)).min(1).max(200))
+  .record(parameterNameSchema, z.array(z.string().max(500)).min(1).max(200))
   .refine((record) => Object.keys(record).length <= 32, 'at most 32 parameters');
 
 const count = z.int().min(1).max(1_000_000);

@@ -37,6 +37,7 @@ const actions: fc.Arbitrary<Action> = fc
         mints: fc.constant(true as const),
         foreignRedirect: fc.constant('pass' as const),
         upgrade: fc.constant('websocket' as const),
+        firstFrame: fc.constant({ pointer: '/token', subprotocol: 'prefect' }),
       },
       { requiredKeys: [] },
     ),

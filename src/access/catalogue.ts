@@ -6,7 +6,7 @@ import type { Action, Provider } from '../providers/provider.ts';
 
 export interface CatalogueRow extends Row {
   readonly provider: string;
-  /** `name effect METHOD path [query=a,b] [slashes=a] [mints] [redirect] [upgrade]` */
+  /** `name effect METHOD path [query=a,b] [slashes=a] [mints] [redirect] [upgrade] [first-frame=pointer,subprotocol]` */
   readonly actions: readonly string[];
 }
 
@@ -23,6 +23,10 @@ export function formatAction(action: Action): string {
   if (action.mints === true) parts.push('mints');
   if (action.foreignRedirect === 'pass') parts.push('redirect');
   if (action.upgrade === 'websocket') parts.push('upgrade');
+  if (action.firstFrame !== undefined) {
+    const { pointer, subprotocol } = action.firstFrame;
+    parts.push(`first-frame=${pointer},${subprotocol}`);
+  }
   return parts.join(' ');
 }
 
@@ -39,6 +43,7 @@ export function parseAction(text: string): Action {
       .split(',');
   const query = list('query');
   const slashes = list('slashes');
+  const [pointer, subprotocol] = list('first-frame') ?? [];
   return {
     name,
     effect: effect as Action['effect'],
@@ -49,6 +54,7 @@ export function parseAction(text: string): Action {
     ...(flags.includes('mints') ? { mints: true } : {}),
     ...(flags.includes('redirect') ? { foreignRedirect: 'pass' as const } : {}),
     ...(flags.includes('upgrade') ? { upgrade: 'websocket' as const } : {}),
+    ...(pointer === undefined || subprotocol === undefined ? {} : { firstFrame: { pointer, subprotocol } }),
   };
 }
 

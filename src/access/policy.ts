@@ -265,6 +265,7 @@ export function decideUse(
   policy: Policy,
   use: { token: LiveToken; credential: LiveCredential; action: Action },
   attempt: Attempt,
+  spends = true,
 ): Decision {
   const { token, credential, action } = use;
   const problem = tokenProblem(token, attempt.at, attempt);
@@ -274,7 +275,7 @@ export function decideUse(
   const unusable = credentialProblem(credential);
   const grants = grantsFor(policy, token.row.principalId, credential.row.id, action);
   // A use that cannot be made spends nothing.
-  const decision = authorize(grants, attempt, { spends: unusable === null });
+  const decision = authorize(grants, attempt, { spends: spends && unusable === null });
   // What is wrong with the credential is told only to those who hold a grant on it.
   if (unusable === null || (!decision.allowed && decision.grant === null)) return decision;
   return deny(unusable);

@@ -46,6 +46,8 @@ export function answerHead(
     /** The credential's origin. */
     origin: string;
     redirect: (location: string) => Redirect;
+    /** The broker's own origin as the caller names it. A Link must be absolute: clients read it without a base (masto). */
+    home?: () => string;
   },
 ): AnswerHead {
   const headers: string[] = [];
@@ -66,7 +68,7 @@ export function answerHead(
       } else continue;
     }
     // A client that followed the provider's own address would take its Claviger token there.
-    if (name === 'link') value = value.replaceAll(`<${context.origin}/`, `<${context.mount}/`);
+    if (name === 'link') value = value.replaceAll(`<${context.origin}/`, `<${context.home?.() ?? ''}${context.mount}/`);
     headers.push(name, scrubValue(value, context.injection.scrub));
   }
   return { is: 'pass', headers };

@@ -73,14 +73,25 @@ async function readWhole(request: IncomingMessage, bytesMax: number): Promise<Pr
     : { is: 'body', bytes: Buffer.concat(chunks) };
 }
 
-/** A JSON body with the keys in their places and the other credential places emptied. */
-export async function editedJson(request: IncomingMessage, injection: Injection, bytesMax: number): Promise<Prepared> {
+export interface JsonText {
+  readonly is: 'text';
+  readonly text: string;
+}
+
+/** A JSON body as the text that it is. Whether it is JSON shows when it is edited. */
+export async function readJson(
+  request: IncomingMessage,
+  bytesMax: number,
+): Promise<JsonText | RefusedBody | { readonly is: 'gone' }> {
   const whole = await readWhole(request, bytesMax);
   if (whole.is !== 'body') return whole;
   // Decoding would replace what is not UTF-8 (RFC 8259 section 8.1): another request would be sent than the one that came.
-  if (!isUtf8(whole.bytes)) return refused(400, 'body-not-json');
-  const { bodies, bodyPointers } = injection;
-  let text = whole.bytes.toString('utf8');
+  return isUtf8(whole.bytes) ? { is: 'text', text: whole.bytes.toString('utf8') } : refused(400, 'body-not-json');
+}
+
+/** A JSON text with the keys in their places and the other credential places emptied. */
+export function editedJson(before: string, { bodies, bodyPointers }: Injection): JsonText | RefusedBody {
+  let text = before;
   for (const pointer of bodyPointers) {
     const json = bodies.get(pointer);
     const spliced = splice(text, pointer, json ?? '""');
@@ -88,7 +99,23 @@ export async function editedJson(request: IncomingMessage, injection: Injection,
     // A pointer that is only emptied is not added where it was not there.
     if (spliced.before !== null || json !== undefined) text = spliced.text;
   }
-  return { is: 'body', bytes: Buffer.from(text) };
+  return { is: 'text', text };
+}
+
+/** Whether a caller whom the head does not name may stand in the body: a small one of JSON, that comes without being asked for. */
+export function mayNameCaller(request: IncomingMessage, bytesMax: number): boolean {
+  return hasBody(request) && !expectsContinue(request) && refusedUnread(request, true, bytesMax) === null;
+}
+
+/** What the promise resolves with, or null where that takes longer. */
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
+  const { promise: late, resolve } = Promise.withResolvers<null>();
+  const timer = setTimeout(resolve, ms, null);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A URL-encoded form, unchanged; refused where it asks for another method. */

@@ -292,3 +292,27 @@ test('connections close in any order, and those that stay are still looked at', 
   for (let i = 0; i <= LOOKS; i++) connections.look();
   assert.deepEqual([...cut].sort(), [2, 3, 4]);
 });
+
+test('a connection that speaks another protocol is looked at as well: cut where it takes nothing of what waits, left alone where it is idle', () => {
+  const connections = createConnections({ newcomersMax: 1, isProxy: () => false, stranger: () => {} });
+  const cut = new Set<string>();
+  const opened = (name: string, waiting: number) => {
+    const socket = Object.assign(new EventEmitter(), {
+      bytesWritten: 9,
+      writableLength: waiting,
+      readableEnded: true,
+      destroy: () => void cut.add(name),
+    });
+    return socket as unknown as Socket;
+  };
+  const [idle, silent, asked] = [opened('idle', 0), opened('silent', 9), opened('asked', 0)];
+  const response = Object.assign(new EventEmitter(), { closed: false, headersSent: true });
+  const request = { socket: asked } as IncomingMessage;
+  connections.take(request, response as unknown as ServerResponse, () => {});
+  assert.deepEqual([connections.isFree(asked), connections.isFree(idle)], [false, true], 'an answer is owed');
+  response.closed = true;
+  assert.equal(connections.isFree(asked), true);
+  for (const socket of [idle, silent, asked]) connections.takeOver(socket);
+  for (let i = 0; i < LOOKS * 5; i++) connections.look();
+  assert.deepEqual([...cut], ['silent']);
+});

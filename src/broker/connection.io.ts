@@ -20,8 +20,8 @@ const HALF_LOOKS = 2;
 /** What is known of a connection that has had a request. */
 export interface Turn {
   readonly socket: Socket;
-  /** The answer to what was asked last. */
-  last: ServerResponse;
+  /** The answer to what was asked last; null once the connection speaks another protocol. */
+  last: ServerResponse | null;
   waiting: number;
   /** Nothing that comes on this connection is understood any more. */
   spoilt: boolean;
@@ -54,6 +54,10 @@ export interface Connections {
    * them are safe. One that waits is refused when what came behind it was malformed, because nobody can say then where a request begins.
    */
   take(request: IncomingMessage, response: ServerResponse, serve: (turn: Turn) => void): void;
+  /** Whether everything that was asked on a connection is answered, and what came was understood. */
+  isFree(socket: Socket): boolean;
+  /** A connection speaks another protocol from now on: nothing is asked there any more, and it is looked at like the others. */
+  takeOver(socket: Socket): Turn;
   /** A request of this connection was admitted. Once for each connection. */
   admit(turn: Turn): void;
   /** Runs when everything that was asked before is answered; never, where the connection ends with that. */
@@ -72,7 +76,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   const open: Turn[] = [];
   const newcomers = createNewcomers(options.newcomersMax);
 
-  function begin(socket: Socket, last: ServerResponse): Turn {
+  function begin(socket: Socket, last: ServerResponse | null): Turn {
     const isAdmitted = false;
     const turn: Turn = {
       socket,
@@ -100,8 +104,8 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const runIfOpen = () => {
       if (socket.writable) run();
     };
-    const last = turns.get(socket)?.last;
-    if (last === undefined || last.closed) runIfOpen();
+    const last = turns.get(socket)?.last ?? null;
+    if (last === null || last.closed) runIfOpen();
     else last.once('close', runIfOpen);
   }
 
@@ -137,8 +141,17 @@ export function createConnections(options: ConnectionsOptions): Connections {
       }
       const before = turn.last;
       turn.last = response;
-      if (before.closed) serve(turn);
+      if (before === null || before.closed) serve(turn);
       else wait(turn, before, () => (turn.spoilt ? endWith(response, 400, 'bad-request') : serve(turn)));
+    },
+    isFree(socket) {
+      const turn = turns.get(socket);
+      return turn === undefined || (!turn.spoilt && turn.waiting === 0 && turn.last?.closed === true);
+    },
+    takeOver(socket) {
+      const turn = turns.get(socket) ?? begin(socket, null);
+      turn.last = null;
+      return turn;
     },
     admit(turn) {
       turn.isAdmitted = true;
@@ -158,7 +171,8 @@ export function createConnections(options: ConnectionsOptions): Connections {
       if (turn.spoilt) return;
       turn.spoilt = true;
       const { last } = turn;
-      if (last.closed || last.req.complete) afterAnswers(socket, () => endRaw(socket, status, reason));
+      if (last === null) socket.destroy();
+      else if (last.closed || last.req.complete) afterAnswers(socket, () => endRaw(socket, status, reason));
       else if (last.writableEnded) afterAnswers(socket, () => socket.destroySoon());
       // The content of the last request is malformed, and its answer has begun or an earlier one is due: nothing can be said.
       else if (last.headersSent || last.socket === null) socket.destroy();
@@ -172,7 +186,8 @@ export function createConnections(options: ConnectionsOptions): Connections {
         const { socket } = turn;
         // Who sends no more may still listen, or may be gone: nobody can tell. Such a request is answered soon, or not at all, so that it
         // does not stay in flight for as long as a provider may take.
-        if (socket.readableEnded && !turn.last.headersSent && ++turn.halfLooks >= HALF_LOOKS) {
+        const isOwed = turn.last !== null && !turn.last.headersSent;
+        if (socket.readableEnded && isOwed && ++turn.halfLooks >= HALF_LOOKS) {
           socket.destroy();
           continue;
         }

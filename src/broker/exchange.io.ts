@@ -23,6 +23,8 @@ export interface ExchangeContext {
   readonly now: () => number;
   readonly mono: () => number;
   readonly redirect: (origin: string, path: string, location: string) => Redirect;
+  /** The broker's own origin, as this request's caller names it. */
+  readonly home: (request: IncomingMessage) => string;
   readonly headersTimeoutMs: number;
   readonly bodyTimeoutMs: number;
   /** Told when an exchange has ended, however it ended. */
@@ -204,6 +206,7 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
       injection: this.#plan.injection,
       action: this.#plan.identity.action,
       mount: this.#plan.mount,
+      home: () => this.#context.home(this.#request),
       origin: this.#plan.identity.credential.row.origin,
       redirect: (location) =>
         this.#context.redirect(this.#plan.identity.credential.row.origin, this.#plan.identity.path, location),
@@ -257,24 +260,14 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
       return;
     }
     const code = error.code ?? '';
-    const timedOut = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
     // A kept-alive connection may be closed by the provider just as it is used. Reading again changes nothing.
-    if (
-      !timedOut &&
-      this.#dispatches === 1 &&
-      this.#plan.identity.action.effect === 'read' &&
-      this.#body.kind === 'none'
-    ) {
+    if (this.#dispatches === 1 && this.#plan.identity.action.effect === 'read' && this.#body.kind === 'none') {
       if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET') {
         this.#dispatch();
         return;
       }
     }
-    if (timedOut) this.#refuse(504, 'upstream-timeout');
-    else if (NEVER_SENT.has(code) || error.name === 'Failure') this.#refuse(502, 'upstream-unreachable');
-    else if (error.name === 'HTTPParserError' || code === 'UND_ERR_HEADERS_OVERFLOW')
-      this.#refuse(502, 'upstream-invalid');
-    else this.#refuse(502, 'upstream-ambiguous');
+    this.#refuse(...failureOf(error));
   }
 
   /** Lets the answer flow once its head is here and its record is durable. */
@@ -369,7 +362,17 @@ const NEVER_SENT: ReadonlySet<string> = new Set([
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ]);
 
-function rawHeadersOf(controller: Dispatcher.DispatchController): string[] {
+/** What a caller is told where a request to the provider failed before its answer began: status and reason. */
+export function failureOf(error: Error & { code?: string }): readonly [status: number, reason: string] {
+  const code = error.code ?? '';
+  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') return [504, 'upstream-timeout'];
+  if (NEVER_SENT.has(code) || error.name === 'Failure') return [502, 'upstream-unreachable'];
+  if (error.name === 'HTTPParserError' || code === 'UND_ERR_HEADERS_OVERFLOW') return [502, 'upstream-invalid'];
+  return [502, 'upstream-ambiguous'];
+}
+
+/** The header lines of an answer, name and value in turn. */
+export function rawHeadersOf(controller: Dispatcher.DispatchController): string[] {
   const raw = controller.rawHeaders;
   // Filled one by one: an array that `map` made has another shape than its readers were compiled for, each time anew.
   const lines: string[] = [];

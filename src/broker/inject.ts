@@ -22,6 +22,8 @@ export interface Injection {
   readonly bodyPointers: readonly string[];
   /** Exact bytes that must not come back in an answer: the key, and the forms of it that JSON and its place may give it. */
   readonly scrub: readonly Uint8Array[];
+  /** The key as it is, for a WebSocket's first message or subprotocol; null where several parts make it. */
+  readonly bare: string | null;
 }
 
 const encoder = new TextEncoder();
@@ -136,6 +138,7 @@ export function compileInjection(
     bodies,
     bodyPointers,
     scrub: [...scrub].map((form) => encoder.encode(form)),
+    bare: names.length === 1 ? textOf(only) : null,
   };
 }
 
@@ -145,15 +148,20 @@ export interface FoundToken {
   /** The header (lower case) it stood in, or the query name; both null where it stood in neither. */
   readonly header: string | null;
   readonly query: string | null;
+  /** The pointer of the JSON body whose whole value it is; absent everywhere else (body-tokens.ts). */
+  readonly pointer?: string;
+  /** It is in the first message of a WebSocket, where the action has its key. */
+  readonly inFrame?: true;
 }
 
-const MARK = 'clv_';
+export const MARK = 'clv_';
 /** How almost every token comes. */
 const BEARER = /^Bearer (?:secret-token:)?(clv_[0-9A-Za-z]{33})$/i;
 /** What begins like a token where a word may begin, and what is as long as one wherever it stands: neither may travel on. */
 const TOKEN_IN_TEXT = /(?<![0-9A-Za-z_])clv_[0-9A-Za-z]+|clv_[0-9A-Za-z]{33,}/g;
 
-function tokensIn(text: string): string[] {
+/** The tokens in a text, whole or not. */
+export function tokensIn(text: string): string[] {
   const bearer = BEARER.exec(text);
   if (bearer !== null) return [bearer[1]!];
   return text.match(TOKEN_IN_TEXT) ?? [];

@@ -9,7 +9,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, type TestContext, test } from 'node:test';
 import tls from 'node:tls';
-import { OTHER_TOKEN } from '../../test/support/plans.ts';
+import { OTHER_TOKEN, TOKEN } from '../../test/support/plans.ts';
+import { clientFrame, givenOf, HANDSHAKE, startSocketUpstream } from '../../test/support/sockets.ts';
 import { isWhole, OK, openRaw, type RawUpstream, startUpstream, statusesOf, talk } from '../../tools/foreign/raw.ts';
 import {
   AUTHORIZED,
@@ -281,6 +282,35 @@ test('an offer that is ignored is the last request of its connection: no part of
   reply(OK);
   assert.deepEqual(statusesOf(await caller.closed), [200]);
   assert.doesNotMatch(upstream.received.join(''), /smuggled|upgrade|http2/i);
+});
+
+test('a WebSocket under TLS: opened, heard both ways, and ended by whoever ends it', withTls, async (t) => {
+  const upstream = await startSocketUpstream(t, () => ({ said: (text, peer) => peer.send(`heard ${text}`) }));
+  const given = givenOf('mastodon', upstream.port);
+  const broker = await serveBroker(t, { ...given, upstreamPort: upstream.port, certificate: certificate! });
+  const ask = `GET /mastodon/prod/api/v1/streaming HTTP/1.1\r\n${HANDSHAKE}Authorization: Bearer ${TOKEN}\r\n\r\n`;
+  for (const ending of ['caller', 'provider', 'access'] as const) {
+    const caller = tls.connect({ port: broker.port, host: '127.0.0.1', rejectUnauthorized: false });
+    let received = '';
+    caller.on('data', (chunk: Buffer) => {
+      received += chunk.toString('latin1');
+    });
+    caller.on('error', () => {});
+    const closed = new Promise((resolve) => caller.once('close', resolve));
+    caller.write(ask);
+    caller.write(clientFrame('hello'));
+    await eventually(() => received.includes('heard hello'));
+    if (ending === 'caller') caller.end(clientFrame(Buffer.from([0x03, 0xe8]), 0x88));
+    else if (ending === 'provider') upstream.peers.at(-1)!.close(1001, 'going');
+    else broker.live.retire('ver_1');
+    await closed;
+    await eventually(() => broker.live.openUses === 0);
+    assert.match(
+      received,
+      { caller: /\x88\x02\x03\xe8$/, provider: /\x03\xe9going$/, access: /\x03\xf4key-rotated$/ }[ending],
+    );
+  }
+  await eventually(async () => (await broker.connections()) === 0);
 });
 
 // Answers without content.

@@ -4,52 +4,40 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
-import { storableUserAgent, type UseFacts } from '../access/leaf.ts';
+import type { UseFacts } from '../access/leaf.ts';
 import type { LiveCredential } from '../access/policy.ts';
+import type { Gate } from '../credentials/gate.ts';
 import { contains, parseAddress } from '../model/address.ts';
-import { editedJson, expectsContinue, hasBody, plainForm, refusedUnread, withLength } from './body.io.ts';
-import { asksForWebSocket, createConnections, LOOKS, type Turn } from './connection.io.ts';
-import { type Body, Exchange, type ExchangeContext } from './exchange.io.ts';
-import { formKind } from './form.ts';
-import { type Head, hasForbiddenTrailer, inspectHead, isServerWide, originForm } from './head.ts';
-import { type Forward, type Identity, plan, type Refusal, type Snapshot } from './plan.ts';
-import { answer, answerServerWide, endRaw, endWith } from './reply.io.ts';
 
-export interface BrokerOptions extends Omit<ExchangeContext, 'ended' | 'again'> {
+import { expectsContinue, hasBody, mayNameCaller } from './body.io.ts';
+import { tokensOfBody } from './body-tokens.ts';
+import { accompany, type Judged, refuseUses } from './companion.io.ts';
+import { asksForWebSocket, createConnections, LOOKS, type Turn } from './connection.io.ts';
+import { createDeciding } from './deciding.io.ts';
+import { type Body, Exchange, type ExchangeContext } from './exchange.io.ts';
+import { factsFor, factsOf, type When } from './facts.io.ts';
+import { formKind } from './form.ts';
+import { handshakeProblem } from './handshake.ts';
+import { type Head, hasForbiddenTrailer, inspectHead, isServerWide, originForm } from './head.ts';
+import type { FoundToken } from './inject.ts';
+import type { BrokerLimits } from './limits.ts';
+import { type Forward, type Plan, plan, type Refusal, type Snapshot } from './plan.ts';
+import { answer, answerServerWide, endRaw, endWith } from './reply.io.ts';
+import { createUpgrades } from './upgrades.io.ts';
+import { type Asking, createWhole, type Made } from './whole.io.ts';
+
+export interface BrokerOptions extends Omit<ExchangeContext, 'ended' | 'again' | 'home'> {
   /** The state to decide on, as it is now. */
   readonly snapshot: () => Snapshot;
   readonly dispatcherFor: (credential: LiveCredential) => Dispatcher;
+  /** Where the traffic of a credential waits while its key is replaced. */
+  readonly gate: Gate;
   /** TLS certificate and key, or null where something in front terminates it (or the listener is on loopback). */
   readonly tls: https.ServerOptions | null;
   readonly limits: BrokerLimits;
 }
 
-export interface BrokerLimits {
-  readonly headerBytesMax: number;
-  readonly headersTimeoutMs: number;
-  /** For receiving a whole request; uploads that stream longer are cut. */
-  readonly requestTimeoutMs: number;
-  /** A JSON body that must be edited. */
-  readonly editedBodyBytesMax: number;
-  readonly connectionsMax: number;
-  /** Connections of one source on which no request was admitted yet. One more is closed at once. */
-  readonly newcomersMax: number;
-  /**
-   * How long a caller may take nothing of an answer that waits for it; then the connection is cut, after a quarter more at the latest. What
-   * it takes shows in steps of the system's buffers: much less than a minute would cut slow readers.
-   */
-  readonly clientSilenceMs: number;
-}
-
-export const DEFAULT_LIMITS: BrokerLimits = {
-  headerBytesMax: 32_768,
-  headersTimeoutMs: 5_000,
-  requestTimeoutMs: 3_600_000,
-  editedBodyBytesMax: 1_048_576,
-  connectionsMax: 10_000,
-  newcomersMax: 256,
-  clientSilenceMs: 60_000,
-};
+export { type BrokerLimits, DEFAULT_LIMITS } from './limits.ts';
 
 export interface Broker {
   readonly server: http.Server | https.Server;
@@ -69,6 +57,7 @@ export function createBroker(options: BrokerOptions): Broker {
       if (inFlight === 0) drained?.();
     },
     again,
+    home,
   };
   const connections = createConnections({
     newcomersMax: limits.newcomersMax,
@@ -78,6 +67,36 @@ export function createBroker(options: BrokerOptions): Broker {
       const address = trustedProxies.length === 0 ? null : parseAddress(remote);
       return address !== null && trustedProxies.some((network) => contains(network, address));
     },
+  });
+  const deciding = createDeciding({
+    gate: options.gate,
+    moment: thisMoment,
+    plan: planNow,
+    refuse: (refusal, { request, response }, when) => refuse(refusal, request, response, when),
+  });
+  const whole = createWhole({
+    ...options,
+    moment: thisMoment,
+    plan: planNow,
+    decide: (asking, id) => deciding.now(asking, id, []),
+    waits(judged, asking, then) {
+      const credentialId = judged.along?.companion.identity.credential.row.id ?? null;
+      if (credentialId === null || !deciding.isHeld(credentialId)) return false;
+      const id = judged.facts.id;
+      deciding.wait(judged.plan, asking, { id, credentialId, inBody: [], isLast: false, then });
+      return true;
+    },
+    begin: beginWith,
+    refuse: (refusal, { request, response }, when) => refuse(refusal, request, response, when),
+    answer: (refusal, { request, response }, id) => endWithRefusal(refusal, request, response, id),
+  });
+  const upgrades = createUpgrades({
+    ...options,
+    context,
+    begun: () => void inFlight++,
+    connections,
+    headOf,
+    moment: thisMoment,
   });
   const looking = setInterval(() => connections.look(), limits.clientSilenceMs / LOOKS);
   looking.unref();
@@ -97,28 +116,74 @@ export function createBroker(options: BrokerOptions): Broker {
       return;
     }
     const snapshot = options.snapshot();
-    const made = plan(head, snapshot, at, mono);
+    const isLast = deciding.isLastAtHead(request);
+    const made = plan(head, snapshot, at, mono, [], isLast);
     if (made.kind === 'refuse') {
-      refuse(made, request, response, { id, at, mono, asOf: snapshot.policy.asOf });
+      const mayFollow = made.reason === 'no-token' && mayNameCaller(request, limits.strangerBodyBytesMax);
+      if (mayFollow) void handleUnnamed(made, { request, response }, turn);
+      else refuse(made, request, response, { id, at, mono, asOf: snapshot.policy.asOf });
       return;
     }
     const facts = factsOf(made, request, { id, at, mono, asOf: snapshot.policy.asOf });
+    proceed({ plan: made, facts }, { request, response }, turn, { read: null, isLast });
+  }
+
+  function planNow(
+    request: IncomingMessage,
+    inBody: readonly FoundToken[],
+    { snapshot, when }: { snapshot: Snapshot; when: When },
+    spends = true,
+  ): Plan {
+    return plan(headOf(request), snapshot, when.at, when.mono, inBody, spends);
+  }
+
+  /** The head names nobody: the token may stand in a JSON body, whatever the path, so that nothing is learnt from being asked for it. */
+  async function handleUnnamed(stranger: Refusal, asking: Asking, turn: Turn): Promise<void> {
+    const { request, response } = asking;
+    const called = await whole.whoCalls(stranger, asking);
+    if (called === null || connections.isCutShort(request, request.socket)) return;
+    const { made, when, text } = called;
+    if (made.kind === 'refuse') refuse(made, request, response, when);
+    else proceed({ plan: made, facts: factsOf(made, request, when) }, asking, turn, { read: text, isLast: true });
+  }
+
+  /** Sends an admitted request on. `read`: its JSON body, where that is here already; `isLast`: this decision is the one that counts. */
+  function proceed(decided: Made, asking: Asking, turn: Turn, how: { read: string | null; isLast: boolean }): void {
+    const { request, response } = asking;
+    const { read } = how;
+    const credentialId = decided.plan.identity.credential.row.id;
+    if (deciding.isHeld(credentialId)) {
+      const isLast = read !== null || !hasBody(request);
+      const inBody = read === null ? [] : tokensOfBody(read);
+      const then = (anew: Made) => proceed(anew, asking, turn, { read, isLast });
+      deciding.wait(decided.plan, asking, { id: decided.facts.id, credentialId, inBody, isLast, then });
+      return;
+    }
+    const { plan: made, facts } = decided;
     if (asksForWebSocket(request)) {
-      // No action of today's catalogues allows one.
-      refuse({ ...refusalOf(made), status: 403, reason: 'upgrade-refused' }, request, response, facts);
+      // One that could be opened does not come here.
+      const problem = handshakeProblem(made.identity.action, headOf(request));
+      refuse({ ...refusalOf(made), ...problem }, request, response, facts);
       return;
     }
     if (!turn.isAdmitted) connections.admit(turn);
     const needsEditing = made.injection.bodyPointers.length > 0;
-    const { hasBody } = made.facts;
-    const form = hasBody ? formKind(made.facts.contentType) : null;
-    if (hasBody && (needsEditing || form === 'urlencoded')) {
-      void beginWhole(made, facts, request, response, needsEditing);
-    } else if (form === 'multipart') begin(made, facts, request, response, { kind: 'parts' });
-    else if (hasBody && request.headers['transfer-encoding'] !== undefined) {
+    const hasContent = made.facts.hasBody;
+    const form = hasContent ? formKind(made.facts.contentType) : null;
+    if (read !== null) whole.edit(decided, asking, read);
+    else if (hasContent && (needsEditing || form === 'urlencoded')) void whole.begin(decided, asking, needsEditing);
+    else {
+      const last = how.isLast ? decided : deciding.now(asking, facts.id, []);
+      if (last !== null) stream(last, asking, form === 'multipart');
+    }
+  }
+
+  function stream({ plan: made, facts }: Made, { request, response }: Asking, isForm: boolean): void {
+    if (isForm) begin(made, facts, request, response, { kind: 'parts' });
+    else if (made.facts.hasBody && request.headers['transfer-encoding'] !== undefined) {
       // By then the parser has read all that came with the head: what is malformed there never reaches the provider.
       setImmediate(() => beginChunked(made, facts, request, response));
-    } else begin(made, facts, request, response, hasBody ? STREAM : NONE);
+    } else begin(made, facts, request, response, made.facts.hasBody ? STREAM : NONE);
   }
 
   function beginChunked(made: Forward, facts: UseFacts, request: IncomingMessage, response: ServerResponse): void {
@@ -128,11 +193,24 @@ export function createBroker(options: BrokerOptions): Broker {
     } else begin(made, facts, request, response, STREAM);
   }
 
+  /** By the Host that was asked, over TLS where it ends here, or where a trusted proxy says that it ended there. */
+  function home({ headers, socket }: IncomingMessage): string {
+    const { trustedProxies } = options.snapshot();
+    const peer = trustedProxies.length === 0 ? null : parseAddress(socket.remoteAddress ?? '');
+    const isProxied = peer !== null && trustedProxies.some((network) => contains(network, peer));
+    const isTls = options.tls !== null || (isProxied && headers['x-forwarded-proto'] === 'https');
+    return `${isTls ? 'https' : 'http'}://${headers.host ?? ''}`;
+  }
+
   function again(request: IncomingMessage): { plan: Forward; facts: UseFacts } | null {
-    const snapshot = options.snapshot();
-    const when = { id: randomUUID(), at: options.now(), mono: monoNow(), asOf: snapshot.policy.asOf };
+    const { snapshot, when } = thisMoment(randomUUID());
     const made = plan(headOf(request), snapshot, when.at, when.mono);
     return made.kind === 'forward' ? { plan: made, facts: factsOf(made, request, when) } : null;
+  }
+
+  function thisMoment(id: string): { snapshot: Snapshot; when: When } {
+    const snapshot = options.snapshot();
+    return { snapshot, when: { id, at: options.now(), mono: monoNow(), asOf: snapshot.policy.asOf } };
   }
 
   /** Monotonic milliseconds in whole microseconds: as they go into the log. */
@@ -141,15 +219,30 @@ export function createBroker(options: BrokerOptions): Broker {
   }
 
   function begin(made: Forward, facts: UseFacts, request: IncomingMessage, response: ServerResponse, body: Body): void {
+    beginWith({ plan: made, facts, along: null }, { request, response }, body, null);
+  }
+
+  /** `judgeAgain`: of a request that was judged with its body. */
+  function beginWith(
+    judged: Judged,
+    asking: Asking,
+    body: Body,
+    judgeAgain: ((request: IncomingMessage) => Judged | null) | null,
+  ): void {
     let dispatcher: Dispatcher;
     try {
-      dispatcher = options.dispatcherFor(made.identity.credential);
+      dispatcher = options.dispatcherFor(judged.plan.identity.credential);
     } catch {
-      refuse({ ...refusalOf(made), status: 502, reason: 'upstream-unreachable' }, request, response, facts);
+      whole.refuse(refuseUses(judged, 502, 'upstream-unreachable'), asking);
       return;
     }
     inFlight++;
-    const exchange = new Exchange(context, { plan: made, facts, request, response, dispatcher, body });
+    const { request, response } = asking;
+    const read = judgeAgain === null ? null : accompany(context, judged, judgeAgain);
+    const plan = read?.plan ?? judged.plan;
+    const parts = { plan, facts: judged.facts, request, response, dispatcher, body };
+    const exchange = new Exchange(read?.context ?? context, parts);
+    read?.bind(exchange);
     if (body.kind === 'stream' || body.kind === 'parts') {
       watchContent(exchange, request, response);
       if (expectsContinue(request)) response.writeContinue();
@@ -171,44 +264,10 @@ export function createBroker(options: BrokerOptions): Broker {
     });
   }
 
-  /** Waits for a body that must be whole, holding the version meanwhile: it counts as in flight, and access that ends ends it. */
-  async function beginWhole(
-    made: Forward,
-    facts: UseFacts,
-    request: IncomingMessage,
-    response: ServerResponse,
-    isEdited: boolean,
-  ): Promise<void> {
-    const bytesMax = limits.editedBodyBytesMax;
-    const unread = refusedUnread(request, isEdited, bytesMax);
-    if (unread !== null) {
-      refuse({ ...refusalOf(made), status: unread.status, reason: unread.reason }, request, response, facts);
-      return;
-    }
-    const { token, credential } = made.identity;
-    const held = {
-      versionId: made.versionId,
-      credentialId: credential.row.id,
-      grantId: made.grantId,
-      principalId: token.row.principalId,
-      tokenId: token.row.id,
-      endsAt: made.endsAt,
-      cut: () => request.destroy(),
-    };
-    const release = options.live.open(held, options.mono(), facts.at);
-    try {
-      if (expectsContinue(request)) response.writeContinue();
-      const prepared = await (isEdited ? editedJson(request, made.injection, bytesMax) : plainForm(request, bytesMax));
-      if (prepared.is === 'gone') return;
-      if (prepared.is === 'refused') {
-        refuse({ ...refusalOf(made), status: prepared.status, reason: prepared.reason }, request, response, facts);
-        return;
-      }
-      const headers = withLength(made.headers, prepared.bytes.length);
-      begin({ ...made, headers }, facts, request, response, { kind: 'bytes', bytes: prepared.bytes });
-    } finally {
-      release(options.mono(), options.now());
-    }
+  /** What the caller still sends is not read: such a connection ends with the answer. */
+  function endWithRefusal(refusal: Refusal, request: IncomingMessage, response: ServerResponse, id: string): void {
+    if (hasBody(request)) response.setHeader('connection', 'close');
+    answer(response, refusal, id);
   }
 
   function refuse(
@@ -217,11 +276,7 @@ export function createBroker(options: BrokerOptions): Broker {
     response: ServerResponse,
     when: { id: string; at: number; mono?: number; monoMs?: number; asOf: number },
   ): void {
-    const release = () => {
-      // What the caller still sends is not read: such a connection ends with the answer.
-      if (hasBody(request)) response.setHeader('connection', 'close');
-      answer(response, refusal, when.id);
-    };
+    const release = () => endWithRefusal(refusal, request, response, when.id);
     if (refusal.identity === null) {
       guardian.stranger(refusal.reason, refusal.ip);
       release();
@@ -241,11 +296,11 @@ export function createBroker(options: BrokerOptions): Broker {
     connectionsCheckingInterval: 1_000,
     // Judged with the rest of the head, and answered as everything else is.
     requireHostHeader: false,
-    // Offers of other protocols may be ignored (RFC 9110 section 7.8). One that is not (asksForWebSocket) is judged as a request like any
-    // other: in its turn, with its content, on a connection that node:http still reads.
+    // Offers of other protocols may be ignored (RFC 9110 section 7.8). A WebSocket whose handshake is in order leaves node:http here; one that
+    // is not (asksForWebSocket) is judged as a request like any other: in its turn, with its content, on a connection that is still read.
     shouldUpgradeCallback(request) {
       offering = request;
-      return false;
+      return !stopping && upgrades.wants(request);
     },
     insecureHTTPParser: false,
     noDelay: true,
@@ -274,6 +329,9 @@ export function createBroker(options: BrokerOptions): Broker {
   server.on('connection', (socket: Socket) => connections.arrive(socket));
   // Decided first: `100 Continue` is said where the content is wanted, and a refusal stands in its place.
   server.on('checkContinue', onRequest);
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, bytes: Buffer) =>
+    upgrades.take(request, socket, bytes),
+  );
   server.on('connect', ({ socket }: IncomingMessage) => {
     guardian.stranger('connect', socket.remoteAddress ?? '');
     socket.on('error', () => socket.destroy());
@@ -298,6 +356,7 @@ export function createBroker(options: BrokerOptions): Broker {
       stopping = true;
       server.close();
       server.closeIdleConnections();
+      upgrades.stop();
       if (inFlight > 0) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, timeoutMs);
@@ -308,6 +367,7 @@ export function createBroker(options: BrokerOptions): Broker {
         });
       }
       server.closeAllConnections();
+      upgrades.destroy();
       clearInterval(looking);
     },
   };
@@ -335,45 +395,4 @@ const NONE = { kind: 'none' } as const;
 
 function refusalOf(made: Forward): Omit<Refusal, 'status' | 'reason'> {
   return { kind: 'refuse', identity: made.identity, ip: made.ip, retryAfterMs: 0 };
-}
-
-interface When {
-  readonly id: string;
-  readonly at: number;
-  readonly mono: number;
-  readonly asOf: number;
-}
-
-function factsOf(made: Forward, request: IncomingMessage, when: When): UseFacts {
-  return factsFor(made.identity, made.ip, request, when, made.facts.userAgent, made.versionId);
-}
-
-function factsFor(
-  identity: Identity,
-  ip: string,
-  request: IncomingMessage,
-  when: When,
-  userAgent: string,
-  version: string | null,
-): UseFacts {
-  const { token, credential, action } = identity;
-  return {
-    id: when.id,
-    at: when.at,
-    monoMs: when.mono,
-    asOf: when.asOf,
-    ip,
-    userAgent: storableUserAgent(userAgent),
-    method: request.method ?? '',
-    token: token.row.id,
-    principal: token.row.principalId,
-    credential: credential?.row.id ?? null,
-    provider: credential?.row.provider ?? null,
-    version,
-    grant: identity.grantId,
-    action: action?.name ?? null,
-    effect: action?.effect ?? null,
-    path: identity.path,
-    query: identity.query,
-  };
 }

@@ -66,6 +66,8 @@ export interface Forward {
   /** What must be put before a redirect's path to lead back here. */
   readonly mount: string;
   readonly facts: HeadFacts;
+  /** Path and query parameters that grants may constrain: what a companion's grants are held against too. */
+  readonly parameters: Readonly<Record<string, string>>;
 }
 
 export type Plan = Refusal | Forward;
@@ -80,15 +82,26 @@ function split(target: string): Parsed {
   return at < 0 ? { path: target, query: '' } : { path: target.slice(0, at), query: target.slice(at + 1) };
 }
 
-/** Decides what becomes of a request. Spends the rate limit of the grant that allows it: call it once for each request. */
-export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number): Plan {
-  const { trustedProxies } = snapshot;
-  const ip =
-    trustedProxies.length === 0 ? head.remote : sourceOf(head.remote, forwardedFor(head.rawHeaders), trustedProxies);
+const NO_TOKENS: readonly FoundToken[] = [];
+
+/**
+ * Decides what becomes of a request. Spends the rate limit of the grant that allows it: call it once for each request. `inBody`: the tokens of
+ * its JSON body, where that had to be read because the head holds none.
+ */
+export function plan(
+  head: Head,
+  snapshot: Snapshot,
+  at: number,
+  monoMs: number,
+  inBody: readonly FoundToken[] = NO_TOKENS,
+  spends = true,
+): Plan {
+  const ip = ipOf(head, snapshot);
   const inspected = inspectHead(head);
   if (inspected.problem !== null) return refuse(inspected.problem.status, inspected.problem.reason, ip, null);
   const { path, query } = split(head.target);
-  const tokens = findTokens(head.rawHeaders, query, path);
+  const inHead = findTokens(head.rawHeaders, query, path);
+  const tokens = inHead.length > 0 || inBody.length === 0 ? inHead : ownTokens(inBody, snapshot);
   const found = tokens[0] ?? null;
   // One token in several of the provider's places is one token: clients that send a key twice exist.
   if (tokens.length > 1 && tokens.some((other) => other.text !== found!.text))
@@ -106,7 +119,43 @@ export function plan(head: Head, snapshot: Snapshot, at: number, monoMs: number)
   if (bad !== null) return refuse(400, bad, ip, identity);
   const place = locate(snapshot.policy, token, path);
   if (place === null) return refuse(403, 'no-grant', ip, identity);
-  return planFor(place, { head, facts: inspected.facts, snapshot, token, tokens, query, ip, attempt });
+  return planFor(place, { head, facts: inspected.facts, snapshot, token, tokens, query, ip, attempt, spends });
+}
+
+/**
+ * The caller's own among the tokens of a body: the one that is bound to no credential, for handles always are; else the only one there is. Where
+ * that leaves several, all of them, and they are refused.
+ */
+function ownTokens(inBody: readonly FoundToken[], { policy, hash }: Snapshot): readonly FoundToken[] {
+  const isUnbound = ({ text }: FoundToken) => policy.tokensByHash.get(hash(text))?.row.credentialId === null;
+  const unbound = inBody.filter(isUnbound);
+  return unbound.length > 0 ? unbound : inBody;
+}
+
+/** The caller's address, as far as the proxies in front are believed. */
+export function ipOf(head: Pick<Head, 'remote' | 'rawHeaders'>, { trustedProxies }: Snapshot): string {
+  if (trustedProxies.length === 0) return head.remote;
+  return sourceOf(head.remote, forwardedFor(head.rawHeaders), trustedProxies);
+}
+
+/**
+ * The action that a request with this token is, where its caller may know of it: the token is in order, and holds a grant on the credential.
+ * Null for everybody else. Decides nothing, and spends nothing.
+ */
+export function knownAction(
+  head: Head,
+  text: string,
+  snapshot: Snapshot,
+  when: { readonly at: number; readonly monoMs: number },
+): Action | null {
+  const { policy } = snapshot;
+  const token = policy.tokensByHash.get(snapshot.hash(text));
+  const { path } = split(head.target);
+  if (token === undefined || inspectHead(head).problem !== null || pathProblem(path) !== null) return null;
+  if (tokenProblem(token, when.at, new LazyAttempt(ipOf(head, snapshot), when.at, when.monoMs)) !== null) return null;
+  const place = locate(policy, token, path);
+  if (place === null || place.credential.catalogue === null || !holdsAny(policy, place, token)) return null;
+  return recentMatch(place.credential.catalogue, head.method, place.path)?.action ?? null;
 }
 
 /**
@@ -162,10 +211,12 @@ interface Asked {
   readonly query: string;
   readonly ip: string;
   readonly attempt: LazyAttempt;
+  /** Whether this is the decision that counts: another one asks and spends no rate limit. */
+  readonly spends: boolean;
 }
 
 function planFor(place: Place, asked: Asked): Plan {
-  const { head, facts, snapshot, token, ip, attempt } = asked;
+  const { head, facts, snapshot, token, ip, attempt, spends } = asked;
   const { credential, path } = place;
   const base = { token, credential, action: null, path: null, query: null, grantId: null };
   const match = credential.catalogue === null ? null : recentMatch(credential.catalogue, head.method, path);
@@ -180,7 +231,7 @@ function planFor(place: Place, asked: Asked): Plan {
     return refuse(400, query.problem, ip, { ...identity, path: null });
   }
   attempt.parameters = query.values === NO_VALUES ? match.parameters : { ...query.values, ...match.parameters };
-  const decision = decideUse(snapshot.policy, { token, credential, action }, attempt);
+  const decision = decideUse(snapshot.policy, { token, credential, action }, attempt, spends);
   if (!decision.allowed) {
     const status = decision.reason === 'rate-limited' ? 429 : 403;
     const grantId = decision.grant?.row.id ?? null;
@@ -203,6 +254,7 @@ function planFor(place: Place, asked: Asked): Plan {
     injection,
     mount: place.mount,
     facts,
+    parameters: attempt.parameters,
   };
 }
 
@@ -239,6 +291,8 @@ function unknownToken(text: string): string {
 }
 
 function isPlaceOf(found: FoundToken, injection: Injection): boolean {
+  if (found.inFrame === true) return true;
+  if (found.pointer !== undefined) return injection.bodyPointers.includes(found.pointer);
   if (found.header !== null) return injection.headers.has(found.header);
   return found.query !== null && injection.queries.includes(found.query);
 }

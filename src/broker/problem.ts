@@ -38,12 +38,16 @@ const TITLES: Readonly<Record<string, string>> = {
   'upstream-invalid': 'The provider’s answer could not be understood.',
   'upstream-redirect': 'The provider redirects to another origin, which this action does not allow.',
   'upgrade-refused': 'This action does not allow an upgrade of the connection.',
+  'websocket-version': 'Only version 13 of the WebSocket protocol is spoken here.',
+  handshake: 'The handshake of this WebSocket is not in order, or lacks the subprotocol that the provider asks for.',
+  'too-many-upgrades': 'This token has too many WebSockets open.',
   'body-too-large': 'The body is larger than what can be edited.',
   method: 'No provider’s API is called with this method.',
   host: 'The Host header is missing, given twice, or not the name of a host.',
   'target-form': 'The request target is not a path.',
   'target-length': 'The request target is longer than the broker reads.',
   trailer: 'A field that belongs before the content stands behind it.',
+  held: 'The key of this credential is being replaced, and too many requests wait for it.',
   stopping: 'The server is stopping.',
 };
 
@@ -70,6 +74,8 @@ export function problemAnswer(status: number, reason: string, retryAfterMs: numb
     code,
   ];
   if (status === 401) headers.push('www-authenticate', 'Bearer realm="claviger"');
+  if (status === 426)
+    headers.push('connection', 'Upgrade, close', 'upgrade', 'websocket', 'sec-websocket-version', '13');
   if (status === 405) headers.push('allow', ALLOWED_METHODS);
   if (retryAfterMs > 0) headers.push('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
   return { status, headers, body };

@@ -5,14 +5,21 @@ import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { Pool } from 'undici';
 import { GET_PROJECT, type Given, snapshotWith, TOKEN } from '../../test/support/plans.ts';
-import { createGuardian } from '../access/guardian.io.ts';
+import { type Admit, createGuardian } from '../access/guardian.io.ts';
+import type { Policy } from '../access/policy.ts';
+import { createGate, type Gate } from '../credentials/gate.ts';
 import { createLive, type Live } from '../credentials/live.ts';
 import { resolveRedirect } from '../net/redirect.ts';
+import type { Injection } from './inject.ts';
 import { type BrokerLimits, createBroker, DEFAULT_LIMITS } from './listener.io.ts';
 
 export interface Served {
   readonly port: number;
   readonly live: Live;
+  /** What is decided on: a test may move it on. */
+  readonly policy: Policy;
+  readonly injections: Map<string, Injection>;
+  readonly gate: Gate;
   /** Entries of the use log, with the strangers and outcomes that have gathered. */
   entries(): Record<string, unknown>[];
   connections(): Promise<number>;
@@ -25,23 +32,33 @@ export interface Setting extends Given {
   readonly certificate?: { key: string; cert: string };
   readonly host?: string;
   readonly upstreamPort: number;
+  /** In the place of a writer that acknowledges at once. */
+  readonly admit?: Admit;
 }
 
 /** Starts it on a free port; it ends with its test. The one caller may do whatever no wildcard excludes, unless the setting says otherwise. */
 export async function serveBroker(t: TestContext, setting: Setting): Promise<Served> {
   const entries: string[] = [];
   const guardian = createGuardian({
-    admit: (entry, _asOf, done) => done(entries.push(entry) - 1),
+    admit: (entry, asOf, done) => {
+      if (setting.admit === undefined) done(entries.push(entry) - 1);
+      else setting.admit(entry, asOf, (index) => done(index < 0 ? index : entries.push(entry) - 1));
+    },
     now: Date.now,
     epoch: 0,
     asOf: () => 0,
   });
   const live = createLive();
+  const gate = createGate((ms, run) => {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  });
   const snapshot = snapshotWith({ grants: [{ actions: ['*'] }], ...setting });
   const pool = new Pool(`http://127.0.0.1:${setting.upstreamPort}`, { pipelining: 0 });
   const broker = createBroker({
     guardian,
     live,
+    gate,
     now: Date.now,
     mono: () => performance.now(),
     redirect: resolveRedirect,
@@ -61,6 +78,9 @@ export async function serveBroker(t: TestContext, setting: Setting): Promise<Ser
   return {
     port: (broker.server.address() as AddressInfo).port,
     live,
+    policy: snapshot.policy,
+    injections: snapshot.injections as Map<string, Injection>,
+    gate,
     entries() {
       guardian.flush();
       return entries.map((entry) => JSON.parse(entry) as Record<string, unknown>);

@@ -2,11 +2,11 @@
 // values will stand, where the key stands in them, how answers are read, and what is missing before Claviger can rotate it by itself.
 // Pure. Not here: sending (check-live.ts).
 import type { Declaration, DeclaredKind } from '../providers/declaration.ts';
-import type { Kind, Place, Provider, ProviderRequest, SecretPlace } from '../providers/provider.ts';
+import type { FormPlace, Kind, Place, Provider, ProviderRequest, SecretPlace } from '../providers/provider.ts';
 import { visible } from './text.ts';
 import type { View } from './view.ts';
 
-export const OPERATIONS = ['issue', 'replace', 'list', 'revoke', 'probe', 'identity'] as const;
+export const OPERATIONS = ['issue', 'replace', 'list', 'revoke', 'preflight', 'probe', 'identity'] as const;
 export type OperationName = (typeof OPERATIONS)[number];
 
 export interface PlannedRequest {
@@ -104,6 +104,7 @@ function secretsOf(
   kind: Kind,
   { operation, request }: { readonly operation: OperationName; readonly request: ProviderRequest },
 ): string[] {
+  if (operation === 'preflight') return [];
   if (request.secrets !== undefined)
     return request.secrets.map((place) => `${describePlace(place)} of the ${whose(place)}`);
   const isOwn = (operation === 'probe' || operation === 'identity') && kind.asks !== 'issuer';
@@ -122,7 +123,7 @@ function firstPlaces(places: readonly Place[]): readonly Place[] {
   return places.filter((place, at) => places.findIndex((other) => part(other) === part(place)) === at);
 }
 
-export function describePlace(place: Place): string {
+export function describePlace(place: Place | FormPlace): string {
   const part = `⟨${place.part ?? 'key'}⟩`;
   switch (place.in) {
     case 'header':
@@ -133,6 +134,8 @@ export function describePlace(place: Place): string {
       return `query ${place.name}=${part}`;
     case 'body':
       return `body ${place.pointer}: ${part}`;
+    case 'form':
+      return `form ${place.name}=${part}`;
   }
 }
 

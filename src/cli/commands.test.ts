@@ -41,6 +41,8 @@ test('rotate shows each step once, ends with the end of the rotation, and resume
     policy: { death: { refusals: 3 } },
     lastProblem: null,
     state: {
+      protocol: 'overlap/1',
+      means: { issue: 'api', revoke: 'api' },
       step,
       end,
       undoing: null,
@@ -292,7 +294,16 @@ test('version retire asks for the end of one version, and follows the rotation t
   const row = {
     id: 'rot_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4',
     lastProblem: null,
-    state: { step: 'sweep', end: 'rotated', undoing: null, reason: null, promoted: true, death: { refusals: 3 } },
+    state: {
+      protocol: 'overlap/1',
+      means: { issue: 'api', revoke: 'api' },
+      step: 'sweep',
+      end: 'rotated',
+      undoing: null,
+      reason: null,
+      promoted: true,
+      death: { refusals: 3 },
+    },
     policy: { death: { refusals: 3 } },
   };
   const { env, requests } = await recordingServer(t, {

@@ -105,6 +105,31 @@ test('every provider of the program can be looked at, and shows no values', asyn
   }
 });
 
+test('what goes without a key, what stands in a form, and the answers of a member by declaration are shown', async (t) => {
+  const { run } = place(t);
+  const planOf = async (name: string, kind: string) => {
+    const { out } = await run(['provider', 'check', name, '--kind', kind, '--json']);
+    const [plan] = (JSON.parse(out) as Plan).kinds;
+    return (operation: string) => plan!.requests.find((one) => one.operation === operation)!;
+  };
+  const server = await planOf('prefect-server', 'auth-string');
+  const { line, secrets } = server('preflight');
+  assert.deepEqual([line, secrets], ['GET /api/admin/version', []]);
+  assert.deepEqual(server('probe').secrets, ['basic ⟨key⟩ of the key itself']);
+  const token = await planOf('mastodon', 'user-token');
+  assert.deepEqual(token('revoke').secrets, [
+    'form client_id=⟨clientId⟩ of the key that asks',
+    'form client_secret=⟨clientSecret⟩ of the key that asks',
+    'form token=⟨key⟩ of the key that it is about',
+  ]);
+  assert.equal(token('revoke').answers, null, 'read by code');
+  const client = await planOf('plaid', 'client');
+  assert.equal(
+    client('probe').answers?.[1],
+    '400 invalid-api-keys: dead where /error_code is one of ["INVALID_API_KEYS"]',
+  );
+});
+
 test('wrong calls: a name that is taken or another one, an unknown kind, --mint without --live, a broken file', async (t) => {
   const { file, run } = place(t);
   const acme = file('acme.yaml', ACME);

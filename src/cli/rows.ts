@@ -4,6 +4,7 @@ import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import type { FindingRow, FindingSeverity } from '../credentials/finding.ts';
 import type { CertificateRow, RevocationRow } from '../revocation/revocation.ts';
 import type { RotationRow } from '../rotation/rotation.ts';
+import type { Todo as RotationTodo } from '../rotation/todo.ts';
 import type { KekRow } from '../vault/kek.ts';
 
 /** A row with every `…At` as text. */
@@ -18,6 +19,8 @@ export type Credential = Rendered<CredentialRow>;
 export type Version = Rendered<VersionRow>;
 export type Finding = Rendered<FindingRow> & { readonly severity: FindingSeverity };
 export type Rotation = Rendered<RotationRow>;
+/** What a person must do for a rotation now. */
+export type Todo = Omit<RotationTodo, 'until'> & { readonly until: string | null };
 export type Revocation = Rendered<RevocationRow>;
 export type Certificate = Rendered<CertificateRow>;
 export type Kek = Rendered<KekRow>;

@@ -164,3 +164,18 @@ test('TLS files: a pair, another key, a wrong date, not PEM, encrypted, open, ab
   );
   await assertFindings(at({ certificate: directory, key }), /^error \/broker\/tls\/certificate .* no certificate/);
 });
+
+test('programs: where they should be, no files, not executable, for others to change', async () => {
+  const of = (name: string) => [
+    { credential: 'prod/neon/a', replace: null, issue: null, revoke: [name], timeoutMs: 1 },
+  ];
+  await assertFindings(check({ programs: of(file('program', '#!/bin/sh\n', 0o700)) }));
+  const open = file('open-program', '#!/bin/sh\n', 0o722);
+  await assertFindings(check({ programs: of(open) }), /^warning \/programs\/0\/revoke the program can be changed/);
+  const wrong: [string, RegExp][] = [
+    [path.join(directory, 'no-program'), /^error \/programs\/0\/revoke the program does not exist/],
+    [directory, /^error \/programs\/0\/revoke the program is not a regular file/],
+    [file('text', 'x', 0o600), /^error \/programs\/0\/revoke the program cannot be executed/],
+  ];
+  for (const [name, expected] of wrong) await assertFindings(check({ programs: of(name) }), expected);
+});

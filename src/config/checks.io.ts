@@ -3,14 +3,22 @@
 // Not here: the judgement (checks.ts), the rules of key files (vault/kek.io.ts).
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { access, open, stat } from 'node:fs/promises';
 import type { UtcMs } from '../model/clock.ts';
 import { Failure } from '../model/failure.ts';
 import type { Secret } from '../model/secret.ts';
+import { WORKS } from '../targets/program.ts';
 import { fillFromFile, isInsideDirectory, sharesDevice, systemErrorCode } from '../vault/files.io.ts';
 import { readKeyFile, readPassphraseFile } from '../vault/kek.io.ts';
 import { PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN } from '../vault/kek.ts';
-import { type Finding, judgeConfig, type Surroundings, type TlsFacts, type TlsFile } from './checks.ts';
+import {
+  type Finding,
+  judgeConfig,
+  type ProgramFile,
+  type Surroundings,
+  type TlsFacts,
+  type TlsFile,
+} from './checks.ts';
 import type { Config, ListenerConfig } from './config.ts';
 import type { LoadedConfig } from './load.io.ts';
 import { readSecretSource } from './secret-source.io.ts';
@@ -46,7 +54,33 @@ async function observe(
     kekProblem: await kekProblem(config, environment),
     databaseProblem: await databaseProblem(config, environment),
     secondCopy: await observeSecondCopy(config),
+    programs: await observePrograms(config),
   };
+}
+
+async function observePrograms({ programs = [] }: Config): Promise<Surroundings['programs']> {
+  const found = new Map<string, ProgramFile>();
+  for (const [index, program] of programs.entries()) {
+    for (const work of WORKS) {
+      const name = program[work]?.[0];
+      if (name !== undefined) found.set(`/programs/${index}/${work}`, await observeProgram(name));
+    }
+  }
+  return found;
+}
+
+async function observeProgram(name: string): Promise<ProgramFile> {
+  try {
+    const stats = await stat(name);
+    if (!stats.isFile()) return { is: 'not-a-file' };
+    const ownership = { userId: stats.uid, mode: stats.mode & 0o777 };
+    return await access(name, constants.X_OK).then(
+      () => ({ is: 'executable' as const, ownership }),
+      () => ({ is: 'not-executable' as const }),
+    );
+  } catch {
+    return { is: 'absent' };
+  }
 }
 
 async function observeDataDirectory(name: string): Promise<Surroundings['dataDirectory']> {

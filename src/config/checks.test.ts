@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ProviderSettings } from '../providers/provider.ts';
-import { type Finding, judgeConfig, type Surroundings, type TlsFacts } from './checks.ts';
+import { type Finding, judgeConfig, type ProgramFile, type Surroundings, type TlsFacts } from './checks.ts';
 import type { Config, ListenerConfig } from './config.ts';
 import { accepted } from './test-support.io.ts';
 
@@ -21,6 +21,7 @@ const WELL: Surroundings = {
   kekProblem: null,
   databaseProblem: null,
   secondCopy: { isDirectory: true, isInsideData: false, sharesDevice: false },
+  programs: new Map(),
 };
 
 function judge(config: Partial<Config>, surroundings: Partial<Surroundings> = {}): readonly Finding[] {
@@ -249,4 +250,37 @@ test('everything is found at once, errors first', () => {
     'error /trustedProxies/0',
     'warning /secondCopy',
   ]);
+});
+
+test('a program is there, can be executed, and is not anybody’s to change', () => {
+  const at = '/programs/0/replace';
+  const table: [ProgramFile, string | null][] = [
+    [{ is: 'executable', ownership: { userId: 0, mode: 0o755 } }, null],
+    [{ is: 'executable', ownership: { userId: USER, mode: 0o700 } }, null],
+    [
+      { is: 'executable', ownership: { userId: 0, mode: 0o757 } },
+      `warning ${at} the program can be changed by everybody`,
+    ],
+    [
+      { is: 'executable', ownership: { userId: 0, mode: 0o775 } },
+      `warning ${at} the program can be changed by its group`,
+    ],
+    [
+      { is: 'executable', ownership: { userId: 7, mode: 0o755 } },
+      `warning ${at} the program can be changed by another user`,
+    ],
+    [{ is: 'absent' }, `error ${at} the program does not exist`],
+    [{ is: 'not-a-file' }, `error ${at} the program is not a regular file`],
+    [{ is: 'not-executable' }, `error ${at} the program cannot be executed`],
+  ];
+  for (const [file, expected] of table)
+    assertFindings(judge({}, { programs: new Map([[at, file]]) }), expected === null ? [] : [expected]);
+});
+
+test('a program whose credential has a provider that nobody knows is told so', () => {
+  const program = { replace: null, issue: ['/a'], revoke: null, timeoutMs: 30_000 };
+  assertFindings(judge({ programs: [{ credential: 'prod/neon/a', ...program }] }), []);
+  const found = judge({ programs: [{ credential: 'prod/noen/a', ...program }] });
+  assertFindings(found, ['warning /programs/0/credential a program for a credential that cannot exist']);
+  assert.match(found[0]!.hint!, /neon/);
 });

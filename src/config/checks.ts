@@ -38,6 +38,13 @@ export interface TlsFacts {
   readonly validity: { readonly from: UtcMs; readonly until: UtcMs } | null;
 }
 
+/** What was found where a program should be. */
+export type ProgramFile =
+  | { readonly is: 'executable'; readonly ownership: Ownership }
+  | { readonly is: 'not-executable' }
+  | { readonly is: 'not-a-file' }
+  | { readonly is: 'absent' };
+
 /** Everything around the configuration that the rules need. A problem is text without paths, or null where there is none. */
 export interface Surroundings {
   readonly now: UtcMs;
@@ -59,6 +66,8 @@ export interface Surroundings {
     readonly isInsideData: boolean;
     readonly sharesDevice: boolean;
   } | null;
+  /** Of each program, by its JSON pointer. */
+  readonly programs: ReadonlyMap<string, ProgramFile>;
 }
 
 const LISTENERS = ['broker', 'api'] as const;
@@ -99,6 +108,10 @@ export function judgeConfig(
     ...(kekProblem === null ? [] : [error(kekPointer, kekProblem)]),
     ...judgeSecondCopy(surroundings),
     ...Object.entries(config.providers).flatMap(([name, settings]) => judgeProvider(name, settings, providers)),
+    ...(config.programs ?? []).flatMap(({ credential }, index) =>
+      judgeProgramOwner(`/programs/${index}/credential`, credential, providers),
+    ),
+    ...[...surroundings.programs].flatMap(([pointer, file]) => judgeProgram(pointer, file, surroundings)),
     ...config.trustedProxies.flatMap((text, index) =>
       judgeNetwork(`/trustedProxies/${index}`, text, 'every caller could choose the address it seems to come from'),
     ),
@@ -213,6 +226,29 @@ function judgeProvider(name: string, settings: ProviderSettings, providers: read
   const verdict = validateOrigin(settings.origin, settings);
   if (verdict.is === 'refused') findings.push(error(`${pointer}/origin`, ORIGIN_REFUSALS[verdict.reason]));
   return [...findings, ...networks];
+}
+
+/** Whether there can be such a credential; whether there is one, only the database knows. */
+function judgeProgramOwner(pointer: string, credential: string, providers: readonly string[]): Finding[] {
+  const provider = credential.split('/')[1] ?? '';
+  if (providers.includes(provider)) return [];
+  const meant = suggestKey(provider, providers);
+  const message = 'a program for a credential that cannot exist: no provider has the name between the slashes';
+  return [warning(pointer, message, meant === null ? null : `did you mean ${meant}?`)];
+}
+
+const PROGRAM_PROBLEMS: Readonly<Record<Exclude<ProgramFile['is'], 'executable'>, string>> = {
+  absent: 'the program does not exist, or cannot be looked at',
+  'not-a-file': 'the program is not a regular file',
+  'not-executable': 'the program cannot be executed by the user of the server',
+};
+
+function judgeProgram(pointer: string, file: ProgramFile, { userId }: Surroundings): Finding[] {
+  if (file.is !== 'executable') return [error(pointer, PROGRAM_PROBLEMS[file.is])];
+  const tampering = tamperingOf(file.ownership, userId);
+  if (tampering === null) return [];
+  const message = `the program can be changed by ${tampering}, and it is given keys`;
+  return [warning(pointer, message, tampering === 'another user' ? 'chown it to root' : 'chmod go-w')];
 }
 
 function judgeNetwork(pointer: string, text: string, whyNotAll: string): Finding[] {

@@ -2,6 +2,7 @@
 // infrastructure; credentials, principals, grants and policies are data and do not stand here. Secrets never stand here either,
 // only where they come from.
 import type { ProviderSettings } from '../providers/provider.ts';
+import type { ProgramSettings } from '../targets/program.ts';
 
 /** Where a secret of the configuration comes from. */
 export type SecretSource =
@@ -37,6 +38,8 @@ export interface Config {
   readonly providers: Readonly<Record<string, ProviderSettings>>;
   /** Where declarations of further providers lie; null or absent: none. */
   readonly providersDirectory?: string | null;
+  /** Programs that change the keys of single credentials; absent: none. */
+  readonly programs?: readonly ProgramSettings[];
   /** CIDR networks of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly outboundProxy: string | null;

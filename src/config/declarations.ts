@@ -124,13 +124,24 @@ function originRemarks(pointer: string, origin: string | undefined): Complaint[]
   return [[pointer, 'an origin is https://host or https://host:port, without user, path or final slash']];
 }
 
+const NEW_KEY = [
+  'label',
+  'scopes',
+  'scopesText',
+  'expiresAt',
+  'expiresDate',
+  'expiresUnix',
+  'lifetimeSeconds',
+] as const;
+
 /** The names in braces that each request may use, beside the kind's settings. */
 const NAMES = {
-  issue: ['label', 'scopes', 'scopesText', 'expiresAt', 'expiresDate', 'expiresUnix'],
-  replace: ['label', 'scopes', 'scopesText', 'expiresAt', 'expiresDate', 'expiresUnix', 'providerKeyId', 'grace'],
+  issue: NEW_KEY,
+  replace: [...NEW_KEY, 'providerKeyId', 'grace'],
   list: ['cursor'],
   revoke: ['providerKeyId'],
   probe: [],
+  preflight: [],
   identity: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 export const OPERATIONS = Object.keys(NAMES) as readonly (keyof typeof NAMES)[];

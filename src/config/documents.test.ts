@@ -37,12 +37,14 @@ function assertAccepted(text: string, what: string): void {
   assert.ok(isValid(value), `${what}: ${JSON.stringify(isValid.errors)}`);
 }
 
-/** The pointers of a text, with the names that operators choose as `*`. */
+/** The pointers of a text, with the names that operators choose as `*`, and each entry of a list as `-`. */
 function pointersOf(text: string): string[] {
   const document = readDocument(text);
   assert.ok(document.is === 'read');
   const places: ReadonlyMap<string, Place> = document.places;
-  return [...places.keys()].map((pointer) => pointer.replace(/^\/providers\/[^/]+/, '/providers/*'));
+  return [...places.keys()].map((pointer) =>
+    pointer.replace(/^\/providers\/[^/]+/, '/providers/*').replace(/^\/programs\/[0-9]+/, '/programs/-'),
+  );
 }
 
 /** The example file with one alternative in the place of the line that it is an alternative to. */
@@ -68,7 +70,7 @@ function describeDefault({ default: value }: Option): string {
 
 function renderTable(): string {
   const rows = options.map((option) => {
-    const name = option.pointer.slice(1).replaceAll('/', '.').replaceAll('*', '⟨name⟩');
+    const name = option.pointer.slice(1).replaceAll('/-', '[]').replaceAll('/', '.').replaceAll('*', '⟨name⟩');
     return `| \`${name}\` | ${option.form} | ${describeDefault(option)} | ${option.about} |`;
   });
   return ['| Option | Form | Default | Meaning |', '|---|---|---|---|', ...rows].join('\n');

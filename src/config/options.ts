@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../model/json.ts';
 import { ConfigFile, SECRET_SOURCE } from './schema.ts';
 
 export interface Option {
-  /** JSON pointer in the file; `*` stands for a name that the operator chooses. */
+  /** JSON pointer in the file; `*` stands for a name that the operator chooses, `-` for each entry of a list. */
   readonly pointer: string;
   /** What is written there: `duration, 1s to 1h`. */
   readonly form: string;
@@ -120,6 +120,10 @@ function collect(node: JsonObject, pointer: string, into: Map<string, Option>, d
     }
     const entry = asObject(mapping['additionalProperties']);
     if (entry !== null) collect(entry, `${pointer}/*`, into, depth + 1);
+  }
+  for (const list of all) {
+    const entry = asObject(list['items']);
+    if (entry !== null && 'properties' in entry) collect(entry, `${pointer}/-`, into, depth + 1);
   }
 }
 

@@ -60,6 +60,25 @@ test('shape: each kind of error has its path, line and column', () => {
     ['outboundProxy: http://u:p@h:1', '/outboundProxy 1:16 expected http://host:port, without a user'],
     ['outboundProxy: http://h:70000', '/outboundProxy 1:16 expected a port'],
     ['secondCopy: /mnt', '/secondCopy 1:13 expected a section of keys and values, found text'],
+    ['programs: [{ credential: prod/neon/a }]', '/programs/0 1:12 expected at least one of replace, issue, revoke'],
+    [
+      'programs: [{ credential: neon/a, revoke: [bin/a] }]',
+      '/programs/0/credential 1:26 expected the name of a credential as environment/provider/name',
+      '/programs/0/revoke/0 1:43 expected an absolute path as the program',
+    ],
+    ['programs: [{ revoke: [/a] }]', '/programs/0/credential 1:12 missing; expected the name of a credential'],
+    ['programs: [{ credential: a/b/c, issue: /bin/a }]', '/programs/0/issue 1:40 expected a list, found text'],
+    ['programs: [{ credential: a/b/c, issue: [] }]', '/programs/0/issue 1:40 expected at least 1 entry'],
+    [
+      'programs: [{ credential: a/b/c, issue: [/a], isue: [/a] }]',
+      '/programs/0/isue 1:46 unknown key; did you mean issue',
+    ],
+    ['programs: [{ credential: a/b/c, issue: [/a], timeout: 11m }]', '/programs/0/timeout 1:55 expected 1s to 10m'],
+    ['programs: [{ credential: a/b/c, issue: [/a], timeout: 0s }]', '/programs/0/timeout 1:55 expected 1s to 10m'],
+    [
+      'programs: [{ credential: a/b/c, issue: [/a] }, { credential: a/b/c, revoke: [/a] }]',
+      '/programs/1/credential 1:62 this credential has programs above',
+    ],
     ['__proto__: {}', ' 1:1 this cannot be the name'],
     ['providers: { __proto__: { origin: x } }', '/providers 1:14 this cannot be the name'],
     ['constructor: {}', '/constructor 1:1 unknown key'],
@@ -140,7 +159,7 @@ test('what the loader accepts, the JSON Schema accepts too', () => {
       const whole = wholeValue();
       for (const [pointer, value] of all) {
         const at = pointer.lastIndexOf('/');
-        const section = sectionOf(whole, pointer.slice(0, at)) as Record<string, unknown> | null;
+        const section = sectionOf(whole, pointer.slice(0, at).replace('-', '0')) as Record<string, unknown> | null;
         if (typeof section === 'object' && section !== null) section[pointer.slice(at + 1)] = value;
       }
       if (read(JSON.stringify(whole)).is === 'refused') return;
@@ -158,8 +177,9 @@ test('no problem ever repeats what was written: it may be a secret in the wrong 
     [canary, [canary], { [canary]: null }, { [canary]: canary }, { env: canary }, { kind: canary }, 7].map((value) => {
       const whole = wholeValue();
       if (pointer === '/kek/path') whole['kek'] = { kind: 'key-file' };
-      const at = pointer.replace('*', 'neon').lastIndexOf('/');
-      sectionOf(whole, pointer.replace('*', 'neon').slice(0, at))[pointer.slice(pointer.lastIndexOf('/') + 1)] = value;
+      const named = pointer.replace('*', 'neon').replace('-', '0');
+      const at = named.lastIndexOf('/');
+      sectionOf(whole, named.slice(0, at))[named.slice(at + 1)] = value;
       return JSON.stringify(whole);
     }),
   );

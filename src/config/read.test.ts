@@ -71,6 +71,32 @@ test('arguments of a command are not shown', () => {
   assert.equal(sources.find(({ pointer }) => pointer === '/kek/from/command')?.value, '["get", …]');
 });
 
+test('programs are whole: what is not there is null, the time is in milliseconds, their arguments are not shown', () => {
+  const { config, sources } = accepted(
+    'programs:\n  - credential: prod/prefect-server/main\n    replace: [/bin/set, canary-argument]\n    timeout: 2m\n',
+  );
+  const [program] = config.programs ?? [];
+  assert.deepEqual(program, {
+    credential: 'prod/prefect-server/main',
+    replace: ['/bin/set', 'canary-argument'],
+    issue: null,
+    revoke: null,
+    timeoutMs: 120_000,
+  });
+  assert.deepEqual(accepted('programs: [{ credential: a/b/c, issue: [/x] }]').config.programs?.[0]?.timeoutMs, 30_000);
+  const shown = sources.filter(({ pointer }) => pointer.startsWith('/programs'));
+  assert.deepEqual(
+    shown.map(({ pointer, value, source }) => [pointer, value, source.from]),
+    [
+      ['/programs/0/credential', '"prod/prefect-server/main"', 'file'],
+      ['/programs/0/replace', '["/bin/set", …]', 'file'],
+      ['/programs/0/issue', 'null', 'default'],
+      ['/programs/0/revoke', 'null', 'default'],
+      ['/programs/0/timeout', '"2m"', 'file'],
+    ],
+  );
+});
+
 test('an override that is empty counts as not set, one that is no path is refused', () => {
   assert.equal(accepted('', { CLAVIGER_DATA_DIRECTORY: '' }).config.dataDirectory, '/etc/claviger/claviger-data');
   const [problem] = problems('', { CLAVIGER_DATA_DIRECTORY: '~/data' });

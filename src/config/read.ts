@@ -106,6 +106,10 @@ function toConfig(file: ConfigFile, dataDirectory: string, absolute: (path: stri
     secondCopy: secondCopy === null ? null : { directory: absolute(secondCopy.directory) },
     providers: file.providers,
     providersDirectory: file.providersDirectory === null ? null : absolute(file.providersDirectory),
+    programs: file.programs.map(({ timeout, ...program }) => ({
+      ...program,
+      timeoutMs: parseDuration(timeout)! * 1000,
+    })),
     trustedProxies: file.trustedProxies,
     outboundProxy: file.outboundProxy,
     limits: {
@@ -135,7 +139,8 @@ function listSources(
 ): readonly EffectiveOption[] {
   const options: EffectiveOption[] = [];
   function descend(value: Json, pointer: string): void {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0) {
+    const isSection = typeof value === 'object' && value !== null && (!Array.isArray(value) || isListOfSections(value));
+    if (isSection && Object.keys(value).length > 0) {
       for (const [key, child] of Object.entries(value)) descend(child, `${pointer}/${pointerSegment(key)}`);
       return;
     }
@@ -152,9 +157,16 @@ function listSources(
   return options;
 }
 
+function isListOfSections(list: readonly Json[]): boolean {
+  return list.some((item) => typeof item === 'object' && item !== null && !Array.isArray(item));
+}
+
+/** Where a program stands with its arguments. */
+const COMMAND = /\/command$|^\/programs\/[0-9]+\/(?!credential$|timeout$)/;
+
 /** Arguments of a command may hold what they should not; its program says enough. */
 function shownValue(value: Json, pointer: string): string {
-  if (!pointer.endsWith('/command') || !Array.isArray(value) || value.length < 2) return canonicalJson(value);
+  if (!COMMAND.test(pointer) || !Array.isArray(value) || value.length < 2) return canonicalJson(value);
   return `[${canonicalJson(value[0])}, …]`;
 }
 

@@ -4,6 +4,7 @@
 // Follows DESIGN decision 12. Whatever a message says, it never repeats a value: it may be a secret that was written here.
 import { z } from 'zod';
 import { SLUG } from '../model/id.ts';
+import { CREDENTIAL_NAME, WORKS } from '../targets/program.ts';
 import { DURATION, isProxy, LISTEN, PROXY, parseDuration, parseListen, parseSize, SIZE } from './forms.ts';
 
 /** What stands in the place of a secret. Also the error for a secret that was written where its source is expected. */
@@ -66,6 +67,12 @@ function networks(about: string) {
     .describe(about);
 }
 
+const Argument = z
+  .string()
+  .min(1)
+  .max(4_096)
+  .regex(/^[^\0]+$/, { error: 'expected text without NUL' });
+
 /** Exactly one of the three. Three optional keys, so that an error names the key that is wrong. */
 const SecretSource = z
   .strictObject(
@@ -77,13 +84,7 @@ const SecretSource = z
         .describe('Name of an environment variable.'),
       file: path().optional().describe('Path of a file that only its owner may read.'),
       command: z
-        .array(
-          z
-            .string()
-            .min(1)
-            .max(4_096)
-            .regex(/^[^\0]+$/, { error: 'expected text without NUL' }),
-        )
+        .array(Argument)
         .min(1)
         .max(64)
         .optional()
@@ -158,6 +159,40 @@ const ProviderEntry = z.strictObject({
   plainHttp: z.boolean().default(false).describe('Whether `http:` is allowed, to a host inside `privateNetworks`.'),
 });
 
+/** Never looked for in PATH: a program that is given keys is named where it lies. */
+function program(about: string) {
+  return z
+    .array(Argument)
+    .min(1)
+    .max(64)
+    .refine(([path = '/']) => path.startsWith('/'), {
+      error: 'expected an absolute path as the program, then its arguments',
+      path: [0],
+    })
+    .meta({ title: 'list of program and arguments' })
+    .nullable()
+    .default(null)
+    .describe(about);
+}
+
+const CREDENTIAL_ERROR = 'expected the name of a credential as environment/provider/name';
+const Program = z
+  .strictObject({
+    credential: z
+      .string({ error: CREDENTIAL_ERROR })
+      .max(200)
+      .regex(CREDENTIAL_NAME, { error: CREDENTIAL_ERROR })
+      .meta({ title: 'environment/provider/name' })
+      .describe('The credential whose keys it changes.'),
+    replace: program('Puts a value that Claviger made into force, in the place of the old one.'),
+    issue: program('Makes a key and answers with it.'),
+    revoke: program('Ends a key.'),
+    timeout: duration('1s', '10m').default('30s').describe('Longest time that one run may take; then it is ended.'),
+  })
+  .refine((one) => WORKS.some((work) => one[work] !== null), {
+    error: `expected at least one of ${WORKS.join(', ')}`,
+  });
+
 const Limits = z.strictObject({
   header: size('8KiB', '256KiB').default('32KiB').describe('Header lines of one request to the broker.'),
   editedBody: size('1KiB', '16MiB')
@@ -204,6 +239,24 @@ export const ConfigFile = z
       .nullable()
       .default(null)
       .describe('Directory of declarations (`*.yaml`, `*.yml`, `*.json`): providers of your own.'),
+    programs: z
+      .array(Program)
+      .max(1_000)
+      .superRefine((programs, context) => {
+        const seen = new Set<string>();
+        for (const [index, { credential }] of programs.entries()) {
+          if (seen.has(credential))
+            context.addIssue({
+              code: 'custom',
+              message: 'this credential has programs above',
+              path: [index, 'credential'],
+            });
+          seen.add(credential);
+        }
+      })
+      .meta({ title: 'list of programs' })
+      .default([])
+      .describe('Programs of yours that change keys where the provider’s API cannot. They are given keys.'),
     trustedProxies: networks('CIDR networks of proxies whose `X-Forwarded-For` is believed.'),
     outboundProxy: z
       .string()

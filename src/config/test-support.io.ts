@@ -43,6 +43,7 @@ export const SECTIONS = [
   '/kek',
   '/secondCopy',
   '/providers/neon',
+  '/programs/0',
   '/limits',
   '/scheduler',
   '/log',
@@ -57,16 +58,17 @@ export function wholeValue(): Record<string, unknown> {
     kek: { kind: 'passphrase', from: { env: 'A' } },
     secondCopy: { directory: 'x' },
     providers: { neon: { origin: 'https://a.example.com' } },
+    programs: [{ credential: 'prod/prefect-server/main', replace: ['/a'] }],
     limits: {},
     scheduler: {},
     log: {},
   };
 }
 
-/** The section of a value that a pointer names. */
+/** The section of a value that a pointer names; undefined where something else stands on the way. */
 export function sectionOf(value: Record<string, unknown>, pointer: string): Record<string, unknown> {
   return pointer
     .split('/')
     .slice(1)
-    .reduce((at, segment) => at[segment] as Record<string, unknown>, value);
+    .reduce((at, segment) => at?.[segment] as Record<string, unknown>, value);
 }

@@ -1,4 +1,5 @@
-// Routes of credentials: rows, versions brought in by hand, suspension, decommissioning. The rules are in manage*.ts.
+// Routes of credentials: rows, versions brought in by hand, suspension, decommissioning. The rules are in manage*.ts. Not here: the route that shows
+// one credential, which says what its grants need (access/api-credential.ts).
 import { z } from 'zod';
 import type { Row } from '../model/change.ts';
 import { allRows, getRow } from '../model/desk.ts';
@@ -25,7 +26,6 @@ import {
   broughtViewSchema,
   credentialChangeSchema,
   credentialSchema,
-  credentialViewSchema,
   identifiedSchema,
   newCredentialSchema,
   newVersionSchema,
@@ -39,7 +39,9 @@ import {
   changeCredential,
   credentialEvent,
   credentialRow,
+  demandIssuer,
   demandSettings,
+  issuerProblem,
   type Kinds,
   kindAt,
   resumeCredential,
@@ -151,18 +153,6 @@ export function credentialRoutes(room: CredentialRoom): Route[] {
           keys,
         );
         return viewAnswer(context, row, 201, await identified(context, row, version, query.resolve));
-      },
-    }),
-    route({
-      method: 'GET',
-      path,
-      permission: 'credential:read',
-      summary: 'A credential with its versions',
-      tag,
-      params,
-      answers: { 200: { about: 'The credential', schema: credentialViewSchema } },
-      handler(context, { params: { id } }) {
-        return viewAnswer(context, getRow<CredentialRow>(context.desk.rows, 'credential', id));
       },
     }),
     route({
@@ -319,7 +309,21 @@ function redirected(
     // Their envelopes are bound to the old origin: under the new one nobody could open them, nor prove their death.
     throw new Failure('conflict', `${alive.length} versions are bound to the old origin: revoke them first`);
   }
+  if (origin !== before.origin) demandSameInstallation(context, { ...before, origin }, kind, kinds);
   return { ...before, origin, settings, rowVersion: before.rowVersion + 1 };
+}
+
+/** Throws `invalid` where the credential would part from its issuer, `conflict` where it would part from what it issues. */
+function demandSameInstallation(context: Acting, after: CredentialRow, kind: Kind, kinds: Kinds): void {
+  if (after.issuerId !== null) demandIssuer(context, after.issuerId, { ...after, kind }, kinds);
+  const parted = allRows<CredentialRow>(context.desk.rows, 'credential').filter(
+    (row) =>
+      row.issuerId === after.id &&
+      row.retiredAt === null &&
+      issuerProblem(after, { ...row, kind: kindAt(kinds, row.provider, row.kind) }, kinds) !== null,
+  );
+  if (parted.length > 0)
+    throw new Failure('conflict', `${parted.length} credentials that it issues are at the old origin: move them first`);
 }
 
 /** Without the members that were left out. */

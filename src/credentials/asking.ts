@@ -16,6 +16,7 @@ import type {
   Liveness,
   Operation,
   Parts,
+  ProbeInput,
   ReplaceInput,
   RevokeOutcome,
 } from '../providers/provider.ts';
@@ -36,6 +37,17 @@ export function issuerOf(rows: Rows, credential: CredentialRow): Holder | null {
   return issuer === null || version === undefined ? null : { credential: issuer, version };
 }
 
+/** Whether the provider is shown the key that is to go, and not its id. */
+export function revokesByValue(kind: Kind, settings: KindSettings): boolean {
+  try {
+    const secrets = kind.revoke?.request({ settings, providerKeyId: '' }).secrets;
+    return secrets?.some((place) => place.of === 'target') === true;
+  } catch {
+    // It takes an id, and says that this is none.
+    return false;
+  }
+}
+
 export interface AskTools {
   readonly kindOf: (credential: CredentialRow) => { readonly kind: Kind };
   readonly callFor: (credential: CredentialRow) => Call;
@@ -53,6 +65,7 @@ export type WholeList =
   | Exclude<ListOutcome, { readonly is: 'listed' }>;
 
 export interface Asker {
+  /** Nothing is sent where an end is asked for that the kind cannot give its keys: that one would be forgotten in silence. */
   issue(kind: Kind, input: IssueInput, issuer: Holder): Promise<IssueOutcome | NoAnswer>;
   /** In place of the key that `old` holds: see Kind.replace. */
   replace(kind: Kind, input: ReplaceInput, issuer: Holder, old: Holder): Promise<IssueOutcome | NoAnswer>;
@@ -65,7 +78,10 @@ export interface Asker {
     issuer: Holder,
     target: Holder | null,
   ): Promise<RevokeOutcome | NoAnswer>;
-  /** `issuer`: who asks, where the kind says that its issuer does. */
+  /**
+   * `issuer`: who asks, where the kind says that its issuer does. A kind with a preflight is asked that first, without any key; what the
+   * probe would say is worth nothing unless it is sound.
+   */
   probe(key: Holder, issuer: Holder | null): Promise<Liveness>;
   /** The same of a key that no version holds yet. */
   probeParts(credential: CredentialRow, parts: Parts, issuer: Holder | null): Promise<Liveness>;
@@ -131,18 +147,43 @@ export function createAsker(tools: AskTools): Asker {
     issuer: Holder | null,
   ): Promise<Liveness> {
     const { kind } = tools.kindOf(credential);
+    const doubt = await doubtOf(kind, credential);
+    if (doubt !== null) return doubt;
     const said = await about(kind.probe, credential, parts, issuer);
     return said.is === 'no-answer' ? silence(said.code) : said;
+  }
+
+  /** Why a probe would prove nothing here; null where it would. */
+  async function doubtOf({ preflight }: Kind, credential: CredentialRow): Promise<Liveness | null> {
+    if (preflight === undefined) return null;
+    // Whatever the member wrote, no key goes along.
+    const keyless = {
+      request: (input: ProbeInput) => ({ ...preflight.request(input), secrets: [] }),
+      read: preflight.read,
+    };
+    const nobodys = () => Promise.resolve({ parts: {}, places: [] });
+    const said = await ask(keyless, { settings: credential.settings }, { credential, acting: nobodys }, nobody);
+    if (said.is === 'sound') return null;
+    if (said.is === 'no-answer') return silence(said.code);
+    return { is: 'unknown', evidence: said.evidence, retryAfterMs: said.is === 'unknown' ? said.retryAfterMs : null };
+  }
+
+  /** Null where the request can be made: an end that the kind's keys cannot be given would be forgotten in silence. */
+  function unaskable(kind: Kind, input: IssueInput): NoAnswer | null {
+    const isForgotten = input.expiresAt !== undefined && kind.canExpire !== true;
+    return isForgotten ? { is: 'no-answer', code: 'invalid' } : null;
   }
 
   return {
     issue(kind, input, issuer) {
       if (kind.issue === null) return Promise.resolve({ is: 'no-answer', code: 'impossible' });
-      return ask(kind.issue, input, as(issuer), nobody);
+      const refusal = unaskable(kind, input);
+      return refusal === null ? ask(kind.issue, input, as(issuer), nobody) : Promise.resolve(refusal);
     },
     replace(kind, input, issuer, old) {
       if (kind.replace === undefined) return Promise.resolve({ is: 'no-answer', code: 'impossible' });
-      return ask(kind.replace, input, as(issuer), partsOf(old));
+      const refusal = unaskable(kind, input);
+      return refusal === null ? ask(kind.replace, input, as(issuer), partsOf(old)) : Promise.resolve(refusal);
     },
     async list(kind, settings, lister) {
       if (kind.list === null) return { is: 'no-answer', code: 'impossible' };

@@ -13,10 +13,12 @@ const scoped: Kind = {
 };
 const isInvalid = (error: unknown) => Failure.is(error, 'invalid');
 
-test('scopes are needed where keys have them, and nowhere else', () => {
+test('scopes are needed where keys are minted with them, and may be told where a person makes the keys', () => {
   assert.deepEqual(Object.keys(sharedSettings(scoped)), ['lifetimeDays', 'scopes']);
   assert.deepEqual(Object.keys(sharedSettings(neon.kinds[1]!)), [], 'Neon’s keys have neither scopes nor an end');
-  assert.deepEqual(sharedSettings({ ...scoped, issue: null }), {});
+  const { scopes, ...rest } = sharedSettings({ ...scoped, issue: null });
+  assert.deepEqual([scopes?.required, rest], [false, {}]);
+  assert.equal(sharedSettings(scoped)['scopes']?.required, true);
 });
 
 test('what is asked for is what the settings say, each scope once', () => {

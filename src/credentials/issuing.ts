@@ -7,14 +7,17 @@ import type { IssueInput, Kind, KindSettings } from '../providers/provider.ts';
 const DAY_MS = 86_400_000;
 const LIFETIME_DAYS_MAX = 3_650;
 
-/** Settings that every kind which mints understands, each with what it means; `scopes` only where keys have scopes of their own. */
+/** Settings that kinds share, each with what it means: `lifetimeDays` where keys can end by themselves, `scopes` where they have scopes of their own. */
 export function sharedSettings(kind: Kind): Kind['settings'] {
-  if (kind.issue === null && kind.replace === undefined) return {};
+  const isMinted = kind.issue !== null || kind.replace !== undefined;
   const about = 'Days after which the provider ends each key by itself';
-  const lifetime: Kind['settings'] = kind.canExpire === true ? { lifetimeDays: { required: false, about } } : {};
+  const lifetime: Kind['settings'] =
+    isMinted && kind.canExpire === true ? { lifetimeDays: { required: false, about } } : {};
   if (kind.scopes?.of !== 'key') return lifetime;
-  const aboutScopes = "The provider's own scopes that each key gets, separated by spaces: as few as will do";
-  return { ...lifetime, scopes: { required: true, about: aboutScopes } };
+  const asked = "The provider's own scopes that each key gets, separated by spaces: as few as will do";
+  const had =
+    "The provider's own scopes that the key has, separated by spaces: what a person brings next may have no others";
+  return { ...lifetime, scopes: { required: isMinted, about: isMinted ? asked : had } };
 }
 
 /**
@@ -25,13 +28,13 @@ export function issuing(
   kind: Kind,
   settings: KindSettings,
   now: UtcMs,
-): Pick<IssueInput, 'settings' | 'scopes' | 'expiresAt'> {
+): Pick<IssueInput, 'settings' | 'scopes' | 'expiresAt' | 'askedAt'> {
   const scopes = scopesOf(kind, settings);
   const days = lifetimeOf(settings);
   return {
     settings,
     ...(scopes === null ? {} : { scopes }),
-    ...(days === null ? {} : { expiresAt: now + days * DAY_MS }),
+    ...(days === null ? {} : { expiresAt: now + days * DAY_MS, askedAt: now }),
   };
 }
 

@@ -78,6 +78,46 @@ test('a use that counts itself out while it is cut does not disturb the others',
   assert.equal(live.cut(new Set(['crd_1']), 'why'), 0);
 });
 
+test('a version that retires asks its connections to end, and leaves its requests and other versions alone', () => {
+  const live = createLive();
+  const asked: string[] = [];
+  const connection = (name: string, given: Partial<OpenUse> = {}) =>
+    live.open(use({ retire: () => void asked.push(name), ...given }), 0, 0);
+  const end = connection('first');
+  connection('other', { versionId: 'ver_2' });
+  live.open(use(), 0, 0);
+  connection('second');
+  assert.equal(live.retire('ver_1'), 2);
+  assert.deepEqual(asked, ['first', 'second']);
+  assert.equal(live.activity('ver_1', 0).inFlight, 3, 'they are in flight until they have ended');
+  end(1, 1);
+  assert.deepEqual([live.retire('ver_1'), live.retire('ver_3')], [1, 0]);
+});
+
+test('a connection that ends while it is asked to does not hide the next one', () => {
+  const live = createLive();
+  const asked: number[] = [];
+  const closes: ((mono: number, at: number) => void)[] = [];
+  for (let i = 0; i < 4; i++) {
+    const retire = () => {
+      asked.push(i);
+      closes[i]!(1, 1);
+    };
+    closes.push(live.open(use({ retire }), 0, 0));
+  }
+  assert.equal(live.retire('ver_1'), 4);
+  assert.deepEqual([asked, live.openUses], [[0, 1, 2, 3], 0]);
+});
+
+test('everything is cut where the keys are forgotten', () => {
+  const live = createLive();
+  const cuts: string[] = [];
+  live.open(use({ cuts }), 0, 0);
+  live.open(use({ cuts, versionId: 'ver_2', credentialId: 'crd_2' }), 0, 0);
+  assert.equal(live.cutAll('sealed'), 2);
+  assert.deepEqual(cuts, ['sealed', 'sealed']);
+});
+
 test('access ends at the very millisecond', () => {
   const live = createLive();
   const cuts: string[] = [];

@@ -13,6 +13,11 @@ export interface OpenUse {
   readonly endsAt: number;
   /** Ends it at once, both sides. Called at most once. */
   cut(why: string): void;
+  /**
+   * The version that it was opened with has a successor: it ends itself soon, with a word to the client, which then opens it anew. Absent for what
+   * ends by itself. It stays counted until it has ended; calling it again does nothing.
+   */
+  retire?(): void;
 }
 
 interface VersionActivity {
@@ -31,6 +36,10 @@ export interface Live {
   activity(versionId: string, monoMs: number): { inFlight: number; idleMs: number; lastUseAt: number | null };
   /** Cuts every open use that touches one of the ids. Returns how many. */
   cut(ids: ReadonlySet<string>, why: string): number;
+  /** Cuts every open use that is not allowed any more: the keys are being forgotten. Returns how many were asked. */
+  cutAll(why: string): number;
+  /** Asks every open connection of a version that would not end by itself to end. Returns how many; requests in flight are left alone. */
+  retire(versionId: string): number;
   /** Cuts every open use whose grant or token has expired. */
   cutExpired(at: number): number;
   /** Who is using a version now: principal ids, for the alert that names them. */
@@ -101,6 +110,13 @@ export function createLive(): Live {
           ids.has(use.tokenId),
         why,
       );
+    },
+    cutAll: (why) => cutWhere(() => true, why),
+    retire(versionId) {
+      const hit: OpenUse[] = [];
+      for (const { use } of open) if (use.versionId === versionId && use.retire !== undefined) hit.push(use);
+      for (const use of hit) use.retire!();
+      return hit.length;
     },
     cutExpired(at) {
       return cutWhere((use) => use.endsAt <= at, 'its grant or token has expired');

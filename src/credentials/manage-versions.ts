@@ -40,6 +40,8 @@ export function demandParts(kind: Kind, parts: Parts): void {
     if (part === undefined) errors.push({ pointer: `/parts/${name}`, detail: 'missing' });
     else if (format !== undefined && !format.test(revealSecretText(part))) {
       errors.push({ pointer: `/parts/${name}`, detail: `not of the form that a ${kind.title} has` });
+    } else if (kind.check?.[name]?.(revealSecretText(part)) === false) {
+      errors.push({ pointer: `/parts/${name}`, detail: 'its checksum is wrong: it was not copied whole' });
     }
   }
   if (errors.length > 0) throw new Failure('invalid', 'the key does not fit its kind', { errors });

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { accessRoutes } from '../access/api.ts';
 import type { ObservedUse } from '../access/suggest.ts';
 import { credentialRoutes } from '../credentials/api.ts';
+import { consentRoutes } from '../credentials/api-consent.ts';
 import { ledgerRoutes } from '../ledger/api.ts';
 import { readCheckpoint } from '../ledger/checkpoints.io.ts';
 import type { Log } from '../ledger/layout.ts';
@@ -15,6 +16,7 @@ import { revocationRoutes } from '../revocation/api.ts';
 import { rotationRoutes } from '../rotation/api.ts';
 import { vaultRoutes } from '../vault/api.ts';
 import type { KekSource } from '../vault/kek.io.ts';
+import { createConsentRoom } from './consent.io.ts';
 import { createJournal, usesOf } from './history.ts';
 import { createKeks } from './keks.io.ts';
 import { createKeys, createKinds, identifyTools } from './keys.io.ts';
@@ -75,7 +77,17 @@ export function apiRoutes(input: RoomsInput, facts: ServerFacts): Route[] {
       records,
       identifyTools: (credential, version) => identifyTools(app, credential, version),
     }),
-    ...rotationRoutes({ rotator: engines.rotator, records, journal: createJournal(reader) }),
+    ...consentRoutes(createConsentRoom(app, kinds, createKeys(app), engines.rotator)),
+    ...rotationRoutes({
+      rotator: engines.rotator,
+      records,
+      journal: createJournal(reader),
+      kindOf(credential) {
+        const provider = app.providers.get(credential.provider);
+        const kind = provider?.kinds.find((one) => one.name === credential.kind);
+        return provider === undefined || kind === undefined ? null : { provider, kind };
+      },
+    }),
     ...revocationRoutes({ revoker: engines.revoker, records }),
     ...ledgerRoutes({
       reader,

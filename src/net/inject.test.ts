@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Failure } from '../model/failure.ts';
 import { Secret } from '../model/secret.ts';
-import type { Place, ProviderRequest } from '../providers/provider.ts';
-import { injectSecrets } from './inject.ts';
+import type { Acting, Parts, Place, ProviderRequest } from '../providers/provider.ts';
+import { injectSecrets, placed } from './inject.ts';
 
 const KEY = new Secret('canary/key+1=');
 const GET: ProviderRequest = { method: 'GET', path: '/v1/keys' };
@@ -233,4 +233,58 @@ test('a form is a body of its own, and never beside a JSON body', () => {
   assert.ok(wire.headers.includes('application/x-www-form-urlencoded'));
   const both: ProviderRequest = { method: 'POST', path: '/x', form: { a: 'b' }, json: {} };
   assert.throws(() => injectSecrets(both, { parts: { key: KEY }, places: [BEARER] }), isInvalid);
+});
+
+test('a secret may stand in a form, behind the fields that are there', () => {
+  const acting = { parts: { id: new Secret('canary-id'), secret: new Secret('canary&=1') }, places: [] };
+  const request: ProviderRequest = {
+    method: 'POST',
+    path: '/oauth/revoke',
+    form: { hint: 'a b', token: '' },
+    secrets: [
+      { of: 'acting', part: 'id', in: 'form', name: 'client_id' },
+      { of: 'acting', part: 'secret', in: 'form', name: 'client_secret' },
+      { of: 'target', in: 'form', name: 'token' },
+    ],
+  };
+  const target = { key: new Secret('canary-token') };
+  const wire = injectSecrets(request, acting, target);
+  assert.equal(wire.body, 'hint=a+b&client_id=canary-id&client_secret=canary%26%3D1&token=canary-token');
+  assert.ok(wire.headers.includes('application/x-www-form-urlencoded'));
+  const { form: _, ...bare } = request;
+  const alone = injectSecrets(bare, acting, target);
+  assert.equal(alone.body, 'client_id=canary-id&client_secret=canary%26%3D1&token=canary-token');
+  assert.ok(alone.headers.includes('application/x-www-form-urlencoded'));
+
+  const wrong: readonly ProviderRequest[] = [
+    { ...request, form: { token: 'x' } },
+    { ...bare, json: {} },
+    { ...bare, method: 'GET' },
+    { ...bare, secrets: [...request.secrets!, { of: 'acting', part: 'id', in: 'form', name: 'token' }] },
+    { ...bare, secrets: [...request.secrets!, { of: 'acting', part: 'id', in: 'body', pointer: '/id' }] },
+  ];
+  for (const one of wrong) assert.throws(() => injectSecrets(one, acting, target), isInvalid);
+});
+
+test('what is written knows whether it is a secret: a public part of the acting key is none, all of a target is', () => {
+  const acting: Acting = {
+    parts: { id: new Secret('canary-id'), secret: new Secret('canary-secret') },
+    places: [],
+    publicParts: ['id'],
+  };
+  const of = (user: string, parts?: Parts) =>
+    placed(
+      { ...GET, secrets: [{ of: parts ? 'target' : 'acting', in: 'basic', user, part: 'secret' }] },
+      acting,
+      parts,
+    ).map(({ isSecret, isUserSecret }) => [isSecret, isUserSecret]);
+  assert.deepEqual(of('{id}'), [[true, false]]);
+  assert.deepEqual(of('admin'), [[true, false]]);
+  assert.deepEqual(of('{id}', { ...acting.parts }), [[true, true]]);
+  const [alone] = placed(
+    { ...GET, secrets: [{ of: 'acting', part: 'id', in: 'query', name: 'i' }] },
+    acting,
+    undefined,
+  );
+  assert.equal(alone?.isSecret, false);
 });

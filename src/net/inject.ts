@@ -5,7 +5,7 @@
 import { Failure } from '../model/failure.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import { revealSecretText, type Secret } from '../model/secret.ts';
-import type { Acting, Parts, Place, ProviderRequest } from '../providers/provider.ts';
+import type { Acting, FormPlace, Parts, Place, ProviderRequest } from '../providers/provider.ts';
 import { isPlainTarget } from './target.ts';
 
 /** What is sent. Holds the key: must not be logged, kept or put into an error. */
@@ -63,13 +63,18 @@ export function keyText(key: Secret): string {
   return text;
 }
 
+/** Where a part may stand in a request of our own. */
+type AnyPlace = Place | FormPlace;
+
 /** A part in the place where it is written. */
 export interface Written {
-  readonly place: Place;
+  readonly place: AnyPlace;
   readonly text: string;
   /** The user of a basic credential; null where the text is `user:password` itself, and everywhere else. */
   readonly user: string | null;
   readonly isSecret: boolean;
+  /** Whether the user is a part that is a secret of its own. */
+  readonly isUserSecret: boolean;
 }
 
 /** `user:key` in base64, as RFC 7617 writes it. */
@@ -87,22 +92,34 @@ function partOf(parts: Parts, name: string | undefined): Secret {
   return part;
 }
 
-function userOf(place: Place, parts: Parts): string | null {
+/** The part that is the user of a basic credential; null where its user is a plain text, or it has none. */
+function userPartOf(place: AnyPlace): string | null {
   if (place.in !== 'basic' || place.user === null) return null;
-  const named = PART_IN_USER.exec(place.user);
-  const user = named === null ? place.user : keyText(partOf(parts, named[1]));
+  return PART_IN_USER.exec(place.user)?.[1] ?? null;
+}
+
+function userOf(place: AnyPlace, parts: Parts): string | null {
+  if (place.in !== 'basic' || place.user === null) return null;
+  const named = userPartOf(place);
+  const user = named === null ? place.user : keyText(partOf(parts, named));
   if (user.includes(':')) throw invalid('the user of a basic credential holds a colon');
   return user;
 }
 
 /** Which secrets stand where: as the request says, else each part of the acting key in the first of its places. */
 export function placed(request: ProviderRequest, acting: Acting, target: Parts | undefined): Written[] {
-  const write = (place: Place, parts: Parts): Written => ({
-    place,
-    text: keyText(partOf(parts, place.part)),
-    user: userOf(place, parts),
-    isSecret: acting.publicParts?.includes(place.part ?? 'key') !== true,
-  });
+  const write = (place: AnyPlace, parts: Parts): Written => {
+    // Which parts of the key that a request is about are public, nobody says here: all of it is taken for secret.
+    const publicParts = parts === acting.parts ? (acting.publicParts ?? []) : [];
+    const userPart = userPartOf(place);
+    return {
+      place,
+      text: keyText(partOf(parts, place.part)),
+      user: userOf(place, parts),
+      isSecret: !publicParts.includes(place.part ?? 'key'),
+      isUserSecret: userPart !== null && !publicParts.includes(userPart),
+    };
+  };
   if (request.secrets !== undefined) {
     return request.secrets.map((place) => {
       if (place.of === 'target' && target === undefined) throw invalid('the request is about a key that is not given');
@@ -139,10 +156,10 @@ function headersOf(request: ProviderRequest, written: readonly Written[]): strin
   const headers = all.flat();
   if (!seen.has('accept')) headers.push('accept', 'application/json');
   const hasJson = request.json !== undefined || written.some(({ place }) => place.in === 'body');
-  if (hasJson && request.form !== undefined) throw invalid('the request has a form and a JSON body');
+  const hasForm = request.form !== undefined || written.some(({ place }) => place.in === 'form');
+  if (hasJson && hasForm) throw invalid('the request has a form and a JSON body');
   if (hasJson && !seen.has('content-type')) headers.push('content-type', 'application/json');
-  if (request.form !== undefined && !seen.has('content-type'))
-    headers.push('content-type', 'application/x-www-form-urlencoded');
+  if (hasForm && !seen.has('content-type')) headers.push('content-type', 'application/x-www-form-urlencoded');
   return headers;
 }
 
@@ -189,7 +206,7 @@ function insertAt(json: Json | undefined, tokens: readonly string[], text: strin
 }
 
 /** Whether the request as built already holds something where a key may stand. */
-function isTaken(request: ProviderRequest, place: Place): boolean {
+function isTaken(request: ProviderRequest, place: AnyPlace): boolean {
   if (place.in === 'query') {
     const mark = request.path.indexOf('?');
     return mark >= 0 && new URLSearchParams(request.path.slice(mark + 1)).has(place.name);
@@ -198,21 +215,34 @@ function isTaken(request: ProviderRequest, place: Place): boolean {
     const value = valueAt(request.json, pointerTokens(place.pointer));
     return value !== undefined && value !== null && value !== '';
   }
+  if (place.in === 'form') {
+    const { form = {} } = request;
+    return Object.hasOwn(form, place.name) && form[place.name] !== '';
+  }
   const name = place.in === 'basic' ? 'authorization' : place.name.toLowerCase();
   return Object.keys(request.headers ?? {}).some((given) => given.toLowerCase() === name);
 }
 
 function bodyOf(request: ProviderRequest, written: readonly Written[]): string | null {
   const inBody = written.filter(({ place }) => place.in === 'body');
-  const hasBody = request.json !== undefined || request.form !== undefined || inBody.length > 0;
+  const inForm = written.flatMap(({ place, text }) => (place.in === 'form' ? [[place.name, text] as const] : []));
+  const hasForm = request.form !== undefined || inForm.length > 0;
+  const hasBody = request.json !== undefined || hasForm || inBody.length > 0;
   if (request.method === 'GET' && hasBody) throw invalid('a GET request has no body');
-  if (request.form !== undefined) return new URLSearchParams(request.form).toString();
+  if (hasForm) return formOf(request.form ?? {}, inForm);
   if (!hasBody) return null;
   const json = inBody.reduce<Json>(
     (body, { place, text }) => (place.in === 'body' ? insertAt(body, pointerTokens(place.pointer), text) : body),
     request.json ?? {},
   );
   return JSON.stringify(json);
+}
+
+/** The fields of a form, the secret ones behind the others. */
+function formOf(form: Readonly<Record<string, string>>, inForm: readonly (readonly [string, string])[]): string {
+  const secret = new Set(inForm.map(([name]) => name));
+  const plain = Object.entries(form).filter(([name]) => !secret.has(name));
+  return new URLSearchParams([...plain, ...inForm].map(([name, text]) => [name, text])).toString();
 }
 
 /**
@@ -222,7 +252,7 @@ function bodyOf(request: ProviderRequest, written: readonly Written[]): string |
  */
 export function injectSecrets(request: ProviderRequest, acting: Acting, target?: Parts): WireRequest {
   const written = placed(request, acting, target);
-  const places: readonly Place[] = request.secrets ?? acting.places;
+  const places: readonly AnyPlace[] = request.secrets ?? acting.places;
   if (places.some((place) => isTaken(request, place))) throw invalid('the request holds a value where the key belongs');
   const spots = written.map(({ place }) => spotOf(place));
   if (new Set(spots).size < spots.length) throw invalid('two secrets have the same place in the request');
@@ -234,8 +264,9 @@ export function injectSecrets(request: ProviderRequest, acting: Acting, target?:
   };
 }
 
-function spotOf(place: Place): string {
+function spotOf(place: AnyPlace): string {
   if (place.in === 'body') return `body ${place.pointer}`;
+  if (place.in === 'form') return `form ${place.name}`;
   if (place.in === 'query') return `query ${place.name}`;
   return `header ${place.in === 'basic' ? 'authorization' : place.name.toLowerCase()}`;
 }

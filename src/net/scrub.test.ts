@@ -7,7 +7,7 @@ import { createScrubber, SCRUBBED } from './scrub.ts';
 const HEADER = { in: 'header', name: 'authorization', scheme: 'Bearer' } as const;
 
 function scrubOf(text: string): (text: string) => string {
-  return createScrubber([{ place: HEADER, text, user: null, isSecret: true }]);
+  return createScrubber([{ place: HEADER, text, user: null, isSecret: true, isUserSecret: false }]);
 }
 
 test('the exact key goes, wherever it stands and however often', () => {
@@ -44,7 +44,7 @@ test('what stands right before the key does not hide it', () => {
 
 test('the token of a basic credential goes', () => {
   const scrub = createScrubber([
-    { place: { in: 'basic', user: 'admin' }, text: 'canary?>', user: 'admin', isSecret: true },
+    { place: { in: 'basic', user: 'admin' }, text: 'canary?>', user: 'admin', isSecret: true, isUserSecret: false },
   ]);
   const token = Buffer.from('admin:canary?>').toString('base64');
   assert.equal(scrub(`Basic ${token} and ${token.replaceAll('=', '%3D')}`), `Basic ${SCRUBBED} and ${SCRUBBED}`);
@@ -78,9 +78,26 @@ test('a key and an answer made to be slow are searched in linear time', () => {
 
 test('every secret that was written goes, and a public part stays', () => {
   const scrub = createScrubber([
-    { place: HEADER, text: 'canary-1', user: null, isSecret: true },
-    { place: HEADER, text: 'canary-2', user: null, isSecret: true },
-    { place: HEADER, text: 'client-id', user: null, isSecret: false },
+    { place: HEADER, text: 'canary-1', user: null, isSecret: true, isUserSecret: false },
+    { place: HEADER, text: 'canary-2', user: null, isSecret: true, isUserSecret: false },
+    { place: HEADER, text: 'client-id', user: null, isSecret: false, isUserSecret: false },
   ]);
   assert.equal(scrub('canary-1 canary-2 client-id'), `${SCRUBBED} ${SCRUBBED} client-id`);
+});
+
+test('the user of a basic credential goes where it is a secret of its own, and stays where it is none', () => {
+  const written = { place: { in: 'basic', user: '{id}' }, text: 'canary-secret', user: 'canary-id' } as const;
+  const secret = createScrubber([{ ...written, isSecret: true, isUserSecret: true }]);
+  assert.equal(secret('canary-id canary-secret'), `${SCRUBBED} ${SCRUBBED}`);
+  const open = createScrubber([{ ...written, isSecret: true, isUserSecret: false }]);
+  assert.equal(open('canary-id canary-secret'), `canary-id ${SCRUBBED}`);
+});
+
+test('of a part that is user and password, the password goes alone too, and the user stays', () => {
+  const place = { in: 'basic', user: null } as const;
+  const scrub = createScrubber([
+    { place, text: 'admin:canary-1', user: null, isSecret: true, isUserSecret: false },
+    { place, text: 'admin:can', user: null, isSecret: true, isUserSecret: false },
+  ]);
+  assert.equal(scrub('admin, canary-1, admin:canary-1, can'), `admin, ${SCRUBBED}, ${SCRUBBED}, can`);
 });

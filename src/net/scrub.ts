@@ -2,7 +2,7 @@
 // must stay readable. Covered: the key as it is, each character in any mixture of its literal form, its JSON escapes and its
 // percent-encoding, and for a basic credential the base64 token. Not covered: other encodings (base64 of parts, hex, HTML
 // entities, `+` for a space, anything encoded twice), a key cut in pieces. Works on whole, bounded texts; streams are the broker's.
-import { basicToken, type Written } from './inject.ts';
+import { basicToken, KEY_BYTES_MIN, type Written } from './inject.ts';
 
 export const SCRUBBED = '[scrubbed]';
 
@@ -86,7 +86,12 @@ export function createScrubber(written: readonly Written[]): (text: string) => s
   const needles = new Set<string>();
   for (const one of written) {
     if (one.isSecret) needles.add(one.text);
-    if (one.place.in === 'basic') needles.add(basicToken(one));
+    if (one.isUserSecret && one.user !== null) needles.add(one.user);
+    if (one.place.in !== 'basic') continue;
+    needles.add(basicToken(one));
+    // Where the part is `user:password` itself, the password alone gives as much away. A shorter one would take half of the answer with it.
+    const password = one.user === null ? one.text.slice(one.text.indexOf(':') + 1) : '';
+    if (one.isSecret && password.length >= KEY_BYTES_MIN) needles.add(password);
   }
   return function scrub(answer: string): string {
     let text = answer;

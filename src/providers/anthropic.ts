@@ -54,6 +54,8 @@ export const anthropic = declared({
             keyName: '/name',
             createdAt: { at: '/created_at', in: 'rfc3339' },
             scope: '/scope/workspace_id',
+            hint: '/partial_key_hint',
+            expiresAt: { at: '/expires_at', in: 'rfc3339' },
             // Neither comes back; an inactive key may, and is listed.
             skip: { json: { '/status': { oneOf: ['archived', 'expired'] } } },
             next: { cursor: '/last_id', more: '/has_more' },

@@ -23,16 +23,6 @@ providerConformance(cachetV2, () =>
     documents: [{ file: FILE, base: '/api/v1' }],
     issuer: () => ({ acting: { parts: {}, places: kind.places }, settings: {} }),
     byHand: (_, control) => regenerate(control, random),
-    // Keys are neither made, nor ended, nor listed through the API.
-    without: [
-      'create-lost',
-      'create-slow',
-      'create-arrives-later',
-      'quota-full',
-      'revoke-late',
-      'revoke-ignored',
-      'list-lags',
-    ],
   }),
 );
 

@@ -31,24 +31,15 @@ const random = prng(11);
 const kind = cachet.kinds[0]!;
 let made = 0;
 
-providerConformance(cachet, () =>
+const twinOf = (definition: KitDefinition<CachetState>) =>
   kitTwin({
-    definition: cachetTwin,
+    definition,
     documents: [{ file: FILE, base: '/api' }],
     issuer: () => ({ acting: { parts: {}, places: kind.places }, settings: {} }),
     byHand: (_, control) => control.mint(cachetToken(random, String(++made), ['components.manage'])),
-    // Keys are neither made, nor ended, nor listed through the API.
-    without: [
-      'create-lost',
-      'create-slow',
-      'create-arrives-later',
-      'quota-full',
-      'revoke-late',
-      'revoke-ignored',
-      'list-lags',
-    ],
-  }),
-);
+  });
+
+providerConformance(cachet, () => twinOf(cachetTwin), { unsound: () => twinOf(cachetTwinSwitchedOff) });
 
 async function atTwin(run: (tools: Bench) => Promise<void>, definition = cachetTwin) {
   const tools = await bench(definition);
@@ -73,21 +64,26 @@ async function bench(definition: KitDefinition<CachetState>) {
     const request = kind.probe.request({ settings: {} });
     return kind.probe.read(await call(request, { parts, places: kind.places }), { settings: {} });
   };
+  const preflight = async () => {
+    const answer = await call(kind.preflight!.request({ settings: {} }), { parts: {}, places: [] });
+    return kind.preflight!.read(answer, { settings: {} });
+  };
   const send = (method: 'GET' | 'POST' | 'DELETE', target: string, parts: Parts, json?: Json) =>
     call({ method, path: target, ...(json === undefined ? {} : { json }) }, { parts, places: kind.places });
-  return { twin, problems, probe, send };
+  return { twin, problems, probe, preflight, send };
 }
 
-test('each answer is read as the facts say; a 404 says nothing, for an API that is switched off says it too', () => {
+test('each answer is read as the facts say: nobody finds a subscriber 0 who was not let in', () => {
   const read = (status: number, json: Json) =>
     kind.probe.read({ status, headers: {}, json, text: JSON.stringify(json) }, { settings: {} }).is;
-  const empty = { data: [], links: {}, meta: { current_page: 1_000_000, from: null, per_page: 1, to: null } };
   const rows: readonly [number, Json, string][] = [
-    [200, empty, 'alive'],
+    [404, { message: 'No query results for model [Cachet\\Models\\Subscriber] 0' }, 'alive'],
+    [404, { message: 'Not Found' }, 'alive'],
+    [404, { message: 'The route api/subscribers/0 could not be found.' }, 'unknown'],
     [403, { message: 'Invalid ability provided.' }, 'alive'],
     [401, { message: 'Unauthenticated.' }, 'dead'],
-    [404, { message: 'Not Found' }, 'unknown'],
     [404, null, 'unknown'],
+    [200, { data: {} }, 'unknown'],
     [401, { message: 'Unauthorized.' }, 'unknown'],
     [401, null, 'unknown'],
     [403, { message: 'Forbidden' }, 'unknown'],
@@ -96,7 +92,23 @@ test('each answer is read as the facts say; a 404 says nothing, for an API that 
     [500, { message: 'Server Error' }, 'unknown'],
     [503, { message: 'Unauthenticated.' }, 'unknown'],
   ];
-  for (const [status, json, expected] of rows) assert.equal(read(status, json), expected, `${status}`);
+  for (const [status, json, expected] of rows) assert.equal(read(status, json), expected, JSON.stringify(json));
+});
+
+test('a probe counts where somebody answers the ping, with or without a token', () => {
+  const read = (status: number, json: Json) =>
+    kind.preflight!.read({ status, headers: {}, json, text: '' }, { settings: {} }).is;
+  const rows: readonly [number, Json, string][] = [
+    [200, { data: 'Pong!' }, 'sound'],
+    [401, { message: 'Unauthenticated.' }, 'sound'],
+    [200, { data: 'pong' }, 'unknown'],
+    [200, null, 'unknown'],
+    [404, { message: 'Not Found' }, 'unsound'],
+    [401, null, 'unknown'],
+    [429, { message: 'Too Many Attempts.' }, 'unknown'],
+    [503, { data: 'Pong!' }, 'unknown'],
+  ];
+  for (const [status, json, expected] of rows) assert.equal(read(status, json), expected, JSON.stringify(json));
 });
 
 test('a token of any ability is alive, by its id or without it; a deleted and an expired one are dead', () =>
@@ -105,7 +117,7 @@ test('a token of any ability is alive, by its id or without it; a deleted and an
     const wide = twin.control.mint(cachetToken(random, '18', ['subscribers.manage']));
     assert.deepEqual(
       [(await probe(secretParts(narrow))).evidence.signature, (await probe(secretParts(wide))).evidence.signature],
-      ['cachet.403.lacks-ability', 'cachet.200.page'],
+      ['cachet.404.no-such-subscriber', 'cachet.404.no-such-subscriber'],
     );
     const [, withoutId] = narrow.parts['key']!.split('|');
     assert.match(withoutId!, kind.format['key']!);
@@ -117,12 +129,20 @@ test('a token of any ability is alive, by its id or without it; a deleted and an
     assert.equal((await probe(secretParts(expiring))).is, 'dead');
   }));
 
-test('where the API is switched off, nothing is said of any token', () =>
-  atTwin(async ({ twin, probe }) => {
-    const token = twin.control.mint(cachetToken(random, '20', ['*']));
-    assert.equal((await probe(secretParts(token))).is, 'unknown');
-    assert.equal((await probe({ key: new Secret(newCachetToken(random, '21')) })).is, 'unknown');
+test('where the API is switched off, every token looks alive, and the ping says that it means nothing', () =>
+  atTwin(async ({ probe, preflight }) => {
+    assert.equal((await probe({ key: new Secret(newCachetToken(random, '21')) })).is, 'alive');
+    assert.equal((await preflight()).is, 'unsound');
   }, cachetTwinSwitchedOff));
+
+test('where reads ask for a token too, the ping is refused, and a probe counts', () =>
+  atTwin(async ({ twin, probe, preflight }) => {
+    assert.equal((await preflight()).is, 'sound');
+    twin.control.state.isProtected = true;
+    assert.equal((await preflight()).is, 'sound');
+    const token = twin.control.mint(cachetToken(random, '22', ['*']));
+    assert.equal((await probe(secretParts(token))).is, 'alive');
+  }));
 
 test('the twin: reads are public unless it is protected, abilities are asked for, and none chosen is all', () =>
   atTwin(async ({ twin, send }) => {

@@ -2,30 +2,20 @@
 // which tells a token from a text that only looks like one.
 // Follows the sources of cachethq/core 3.x and laravel/sanctum (read 2026-11-21); docs/providers/cachet.md says what was never seen live.
 import { CACHET_EVERYTHING, cachetAbilities, cachetActions } from './cachet.actions.ts';
+import { crc32 } from './checksum.crc32.ts';
 import { declared } from './declared.ts';
+import type { Provider } from './provider.ts';
 
 /** `<id>|`, a prefix that an installation may set, forty characters, their CRC-32. Sanctum takes them without `<id>|` too. */
 const FORMAT = '^(?:[0-9]{1,10}\\|)?[A-Za-z0-9_.-]{0,64}[A-Za-z0-9]{40}[0-9a-f]{8}$';
 const RANDOM_AND_CHECKSUM = /([A-Za-z0-9]{40})([0-9a-f]{8})$/;
-/** The polynomial of CRC-32 (ISO 3309, as zlib and PHP's `crc32b` have it), its bits reversed. */
-const POLYNOMIAL = 0xedb88320;
-
-function crc32(text: string): number {
-  let rest = 0xffffffff;
-  for (const byte of new TextEncoder().encode(text)) {
-    rest ^= byte;
-    for (let bit = 0; bit < 8; bit++) rest = (rest & 1) === 1 ? (rest >>> 1) ^ POLYNOMIAL : rest >>> 1;
-  }
-  return ~rest >>> 0;
-}
-
 /** Whether a token's last eight digits are the CRC-32 of the forty characters before them. False for a text of another form. */
 export function hasRightChecksum(token: string): boolean {
   const found = RANDOM_AND_CHECKSUM.exec(token);
   return found !== null && crc32(found[1]!) === Number.parseInt(found[2]!, 16);
 }
 
-export const cachet = declared({
+const base = declared({
   name: 'cachet',
   title: 'Cachet 3',
   // Everybody's own: a name that is nobody's, so that nothing is sent anywhere before an origin was set.
@@ -58,17 +48,29 @@ export const cachet = declared({
         ],
         revoke: ['Settings, Manage API keys: delete the old key.'],
       },
-      probe: {
-        // A page that is empty for certain: nobody's address is read. `/api/subscribers/0` needs no ability, but says "alive" with a 404,
-        // which an installation whose API is switched off says to everything; and a second request, to /api/ping, cannot be part of a probe.
-        request: { method: 'GET', path: '/api/subscribers?per_page=1&page=1000000' },
+      // An installation whose API is switched off answers 404 to everything; one that lets nobody in without a token, 401.
+      preflight: {
+        request: { method: 'GET', path: '/api/ping' },
         answers: [
+          { status: 200, name: 'pong', when: { json: { '/data': 'Pong!' } }, as: 'sound' },
+          // The setting `api_protected`: somebody asks for tokens, so the API is there.
+          { status: 401, name: 'protected', when: { json: { '/message': 'Unauthenticated.' } }, as: 'sound' },
+          { status: 404, name: 'api-is-off', as: 'unsound' },
+        ],
+      },
+      probe: {
+        // There is no subscriber 0. The token is looked at first, then the subscriber is, the ability last: so no ability is needed, and
+        // nobody's address is read.
+        request: { method: 'GET', path: '/api/subscribers/0' },
+        answers: [
+          // Laravel's word for a path that nobody serves: before the token is looked at.
           {
-            status: 200,
-            name: 'page',
-            when: { json: { '/data': { is: 'array' }, '/meta/current_page': { exists: true } } },
-            as: 'alive',
+            status: 404,
+            name: 'no-such-route',
+            when: { json: { '/message': { matches: '^The route [\\s\\S]* could not be found\\.$' } } },
+            as: 'unknown',
           },
+          { status: 404, name: 'no-such-subscriber', when: { json: { '/message': { is: 'string' } } }, as: 'alive' },
           {
             status: 403,
             name: 'lacks-ability',
@@ -76,9 +78,13 @@ export const cachet = declared({
             as: 'alive',
           },
           { status: 401, name: 'unauthenticated', when: { json: { '/message': 'Unauthenticated.' } }, as: 'dead' },
-          { status: 404, name: 'api-is-off', as: 'unknown' },
         ],
       },
     },
   ],
 });
+
+export const cachet: Provider = {
+  ...base,
+  kinds: base.kinds.map((kind) => ({ ...kind, check: { key: hasRightChecksum } })),
+};

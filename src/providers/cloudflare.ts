@@ -75,6 +75,7 @@ function tokenKind(owner: string, prefix: string) {
           keyName: '/name',
           createdAt: { at: '/issued_on', in: 'rfc3339' },
           lastUsedAt: { at: '/last_used_on', in: 'rfc3339' },
+          expiresAt: { at: '/expires_on', in: 'rfc3339' },
           // Not the disabled ones: they come back.
           skip: { json: { '/status': 'expired' } },
           next: { size: 50 },
@@ -173,13 +174,11 @@ function askedBy(input: IssueInput): Narrowing | null {
   }
 }
 
-/** A token that may do more, or lives longer, than was asked for is not the one that was asked for: it is found by its name and removed. */
+/** A token that may do more than was asked for is not the one that was asked for: it is found by its name and removed. */
 function demandAsAsked(outcome: IssueOutcome, token: Json | undefined, input: IssueInput): IssueOutcome {
   if (outcome.is !== 'issued') return outcome;
   const asked = askedBy(input);
-  const ends = outcome.expiresAt ?? Number.POSITIVE_INFINITY;
-  const isInTime = input.expiresAt === undefined || ends <= input.expiresAt;
-  if (asked !== null && isInTime && isNoWider(token, asked)) return outcome;
+  if (asked !== null && isNoWider(token, asked)) return outcome;
   return { is: 'ambiguous', evidence: { ...outcome.evidence, signature: SIGNATURE } };
 }
 
@@ -214,9 +213,8 @@ function narrowed(kind: Kind): Kind {
   };
 }
 
-/** A token that an account's own address verifies is of that account; a user's address does not say whose it is. */
+/** A token that an account's own address verifies is of that account; a user's address does not say whose it is, only which one. */
 function identified(kind: Kind): Kind {
-  if (kind.settings['accountId'] === undefined) return kind;
   return {
     ...kind,
     identity: {
@@ -225,7 +223,7 @@ function identified(kind: Kind): Kind {
         const { is, evidence } = kind.probe.read(answer, { settings });
         const providerKeyId = idAt(answer.json, '/result/id');
         if (is !== 'alive' || providerKeyId === null) return { is: 'unknown', evidence };
-        return { is: 'known', account: settings['accountId'] ?? '', providerKeyId, evidence };
+        return { is: 'known', account: settings['accountId'] ?? null, providerKeyId, evidence };
       },
     },
   };

@@ -38,7 +38,6 @@ providerConformance(datadog, () =>
       { file: 'specs/more/datadog/datadog-v2-keys.extract.openapi.json', base: '' },
     ],
     // The document names a limit in its lists, and no answer to it.
-    without: ['quota-full'],
     issuer(_kind, control) {
       const known = control.keys.all().find((key) => key.kind === 'key-pair');
       return {
@@ -120,7 +119,7 @@ test('a service account’s key is never asked for without scopes, and one with 
 
 test('lists begin with page 0 and end with the first page that is not full', async () => {
   assert.match(apiKey.list!.request({ settings: {} }).path, /[?&]page\[number\]=0$/);
-  assert.match(apiKey.list!.request({ settings: {}, cursor: '3' }).path, /[?&]page\[number\]=2$/);
+  assert.match(apiKey.list!.request({ settings: {}, cursor: '3' }).path, /[?&]page\[number\]=3$/);
   const twin = await startTwin(datadogTwin);
   try {
     const call = directCall(twin.origin);
@@ -151,7 +150,9 @@ test('lists begin with page 0 and end with the first page that is not full', asy
 
 test('listed keys carry what narrows them and when they were last used', () => {
   const attributes = { name: 'l', created_at: '2026-11-23T10:00:00.000Z', last_used_at: '2026-12-20T10:00:00.000Z' };
-  const data = [{ id: 'k1', type: 'application_keys', attributes: { ...attributes, scopes: ['b', 'a'] } }];
+  const data = [
+    { id: 'k1', type: 'application_keys', attributes: { ...attributes, last4: 'wxyz', scopes: ['b', 'a'] } },
+  ];
   assert.deepEqual(accountKey.list!.read(answer(200, { data }), { settings: SETTINGS }), {
     is: 'listed',
     keys: [
@@ -162,6 +163,7 @@ test('listed keys carry what narrows them and when they were last used', () => {
         lastUsedAt: Date.parse('2026-12-20T10:00:00Z'),
         lastUsedFrom: null,
         scope: 'a b',
+        hint: 'wxyz',
       },
     ],
   });

@@ -1,13 +1,9 @@
 // Datadog, by declaration: API keys, application keys of service accounts, and the pair of both that a person brings and that issues the others.
 // Follows Datadog's OpenAPI documents v1 and v2, client 2.67 (read 2026-11-21); docs/providers/datadog.md says what was never seen live.
-//
-// In code, because a declaration cannot say it: lists whose first page has the number 0, and that a key without scopes, or with others than
-// were asked for, is not the key that was asked for. Each site of Datadog is an origin of its own.
-import { Failure } from '../model/failure.ts';
+// Each site of Datadog is an origin of its own.
 import { datadogActions } from './datadog.actions.ts';
 import { datadogScopes } from './datadog.scopes.ts';
 import { declared } from './declared.ts';
-import type { Kind, Provider } from './provider.ts';
 
 /** Datadog's own form of an error; a proxy's page is not its word. */
 const ERROR = { json: { '/errors/0': { is: 'string' } } } as const;
@@ -33,7 +29,7 @@ const PAGE_SIZE = 100;
 const PAGE = `page[size]=${PAGE_SIZE}`;
 const NUMBERED = { page: 'page[number]={cursor}' } as const;
 
-const byDeclaration = declared({
+export const datadog = declared({
   name: 'datadog',
   title: 'Datadog',
   origin: 'https://api.datadoghq.com',
@@ -71,7 +67,8 @@ const byDeclaration = declared({
             keyName: '/attributes/name',
             createdAt: { at: '/attributes/created_at', in: 'rfc3339' },
             lastUsedAt: { at: '/attributes/date_last_used', in: 'rfc3339' },
-            next: { size: PAGE_SIZE },
+            next: { size: PAGE_SIZE, first: 0 },
+            hint: '/attributes/last4',
           },
         ],
       },
@@ -108,7 +105,8 @@ const byDeclaration = declared({
             as: 'issued',
             parts: { appKey: '/data/attributes/key' },
             id: '/data/id',
-            scopes: '/data/attributes/scopes',
+            // Without scopes Datadog makes a key that may do whatever its account may; null stands there then.
+            scopes: { at: '/data/attributes/scopes', must: 'equal' },
           },
         ],
       },
@@ -129,7 +127,8 @@ const byDeclaration = declared({
             createdAt: { at: '/attributes/created_at', in: 'rfc3339' },
             lastUsedAt: { at: '/attributes/last_used_at', in: 'rfc3339' },
             scope: '/attributes/scopes',
-            next: { size: PAGE_SIZE },
+            next: { size: PAGE_SIZE, first: 0 },
+            hint: '/attributes/last4',
           },
         ],
       },
@@ -177,40 +176,3 @@ const byDeclaration = declared({
     },
   ],
 });
-
-/** Declared pages begin with 1, Datadog's with 0. */
-function pagedFromZero(list: NonNullable<Kind['list']>): NonNullable<Kind['list']> {
-  return {
-    request: (input) => list.request({ ...input, cursor: String(Number(input.cursor ?? '1') - 1) }),
-    read: list.read,
-  };
-}
-
-/** Without scopes Datadog makes a key that may do whatever its account may; no list of them means the same as an empty one might. */
-function scoped(issue: NonNullable<Kind['issue']>): NonNullable<Kind['issue']> {
-  return {
-    request(input) {
-      if (input.scopes?.length === 0) throw new Failure('invalid', 'an application key needs at least one scope');
-      return issue.request(input);
-    },
-    read(answer, input) {
-      const outcome = issue.read(answer, input);
-      if (outcome.is !== 'issued') return outcome;
-      const asked = new Set(input.scopes);
-      if (outcome.scopes?.length === asked.size && outcome.scopes.every((scope) => asked.has(scope))) return outcome;
-      // It is found by its label and removed.
-      return { is: 'ambiguous', evidence: { ...outcome.evidence, signature: `datadog.${answer.status}.other-scopes` } };
-    },
-  };
-}
-
-function completed(kind: Kind): Kind {
-  const isScoped = kind.issue !== null && kind.scopes?.of === 'key';
-  return {
-    ...kind,
-    list: kind.list === null ? null : pagedFromZero(kind.list),
-    issue: isScoped ? scoped(kind.issue!) : kind.issue,
-  };
-}
-
-export const datadog: Provider = { ...byDeclaration, kinds: byDeclaration.kinds.map(completed) };

@@ -18,7 +18,7 @@ function isPattern(source: string): boolean {
   return source.startsWith('^') && source.endsWith('$');
 }
 
-export const placeSchema = z.discriminatedUnion('in', [
+const PLACES = [
   z.strictObject({
     in: z.literal('header'),
     name: text,
@@ -28,6 +28,13 @@ export const placeSchema = z.discriminatedUnion('in', [
   z.strictObject({ in: z.literal('basic'), user: z.string().nullable(), part: partName.optional() }),
   z.strictObject({ in: z.literal('query'), name: text, part: partName.optional() }),
   z.strictObject({ in: z.literal('body'), pointer, part: partName.optional() }),
+] as const;
+const kindPlace = z.discriminatedUnion('in', PLACES);
+
+/** Where a part may stand in a request of our own: where a kind's key may, and in a field of a form. */
+export const placeSchema = z.discriminatedUnion('in', [
+  ...PLACES,
+  z.strictObject({ in: z.literal('form'), name: text, part: partName.optional() }),
 ]);
 
 const secretPlace = z.intersection(z.object({ of: z.enum(['acting', 'target']) }), z.looseObject({ in: z.string() }));
@@ -78,8 +85,12 @@ const issueAnswer = z.discriminatedUnion('as', [
     as: z.literal('issued'),
     parts: z.record(partName, pointer),
     id: pointer,
-    scopes: pointer.optional(),
+    /** Where its scopes stand; with `must`, a key that has others, or more, than were asked for is not the one that was asked for. */
+    scopes: z.union([pointer, z.strictObject({ at: pointer, must: z.enum(['equal', 'no-wider']) })]).optional(),
+    /** Where an end was asked for, a key that ends later or never is not the one that was asked for. */
     expiresAt: time.optional(),
+    /** By pointer, what must stand there for this to be the key that was asked for: a template, as in the request. */
+    asAsked: z.record(pointer, text).optional(),
   }),
   z.strictObject({
     ...rule,
@@ -102,13 +113,18 @@ const listAnswer = z.discriminatedUnion('as', [
     lastUsedAt: time.optional(),
     lastUsedFrom: pointer.optional(),
     scope: pointer.optional(),
+    /** A text that ends with the key's last characters: `sk-...a1b2`. Four of them are kept. */
+    hint: pointer.optional(),
+    expiresAt: time.optional(),
     /** Members that are no keys any more: revoked ones that the provider still lists. */
     skip: condition.optional(),
     next: z
       .union([
         z.strictObject({ cursor: pointer, more: pointer.optional() }),
-        /** Pages by number, the first being 1: there is another where one is full. */
-        z.strictObject({ size: z.int().min(1).max(1_000) }),
+        /** The next page is asked for by the id of this one's last member, whether that is shown or passed over. */
+        z.strictObject({ by: z.literal('last-id'), more: pointer }),
+        /** Pages by number: there is another where one is full. */
+        z.strictObject({ size: z.int().min(1).max(1_000), first: z.union([z.literal(0), z.literal(1)]).default(1) }),
       ])
       .optional(),
   }),
@@ -122,12 +138,15 @@ const revokeAnswer = z.discriminatedUnion('as', [
   z.strictObject({ ...rule, as: z.literal('ambiguous') }),
 ]);
 
+const preflightAnswer = z.strictObject({ ...rule, as: z.enum(['sound', 'unsound', 'unknown']) });
+
 const probeAnswer = z.strictObject({ ...rule, as: z.enum(['alive', 'dead', 'unknown']) });
 
 const identityAnswer = z.strictObject({
   ...rule,
   as: z.literal('known'),
-  account: pointer,
+  /** Absent where the answer does not say whose key it is. */
+  account: pointer.optional(),
   id: pointer.optional(),
   scopes: pointer.optional(),
   expiresAt: time.optional(),
@@ -140,14 +159,22 @@ const kind = z.strictObject({
   parts: z
     .record(partName, z.strictObject({ format: pattern, public: z.boolean().default(false) }))
     .default({ key: { format: '^[\\x21-\\x7e]{8,4096}$', public: false } }),
-  places: z.array(placeSchema).min(1).max(16),
+  places: z.array(kindPlace).min(1).max(16),
   rotation: z.enum(['overlap', 'grace', 'swap', 'assisted']),
   activeMax: z.int().min(1).nullable().default(null),
   propagationSeconds: z.int().min(0).max(86_400).default(10),
   settings: z
     .record(
       z.string().regex(/^[a-z][A-Za-z0-9]{0,31}$/),
-      z.strictObject({ required: z.boolean().default(true), about: text, format: pattern.optional() }),
+      z.strictObject({
+        required: z.boolean().default(true),
+        about: text,
+        format: pattern.optional(),
+        /** What is sent where nothing is set; such a setting is not required. */
+        default: text.optional(),
+        /** Whether it is a number in a JSON body. */
+        number: z.boolean().default(false),
+      }),
     )
     .default({}),
   issuers: z.array(name).default([]),
@@ -170,6 +197,8 @@ const kind = z.strictObject({
   list: z.strictObject({ request, answers: z.array(listAnswer).min(1) }).optional(),
   revoke: z.strictObject({ request, answers: z.array(revokeAnswer).min(1) }).optional(),
   probe: z.strictObject({ request, answers: z.array(probeAnswer).min(1) }),
+  /** Sent before each probe, without any key: unless the answer is `sound`, the probe is unknown. */
+  preflight: z.strictObject({ request, answers: z.array(preflightAnswer).min(1) }).optional(),
   identity: z.strictObject({ request, answers: z.array(identityAnswer).min(1) }).optional(),
 });
 
@@ -181,9 +210,14 @@ const action = z.strictObject({
   query: z.array(z.string()).optional(),
   slashes: z.array(z.string()).optional(),
   scopes: z.array(z.string()).optional(),
+  /** One of these is needed, besides every one of `scopes`. */
+  scopesAnyOf: z.array(z.string()).min(1).optional(),
   mints: z.boolean().optional(),
   foreignRedirect: z.literal('pass').optional(),
   upgrade: z.literal('websocket').optional(),
+  firstFrame: z
+    .strictObject({ pointer: z.string().regex(/^(?:\/[^/,\s]+)+$/), subprotocol: z.string().regex(/^[\w.+-]+$/) })
+    .optional(),
 });
 
 export const declarationSchema = z.strictObject({
@@ -193,6 +227,8 @@ export const declarationSchema = z.strictObject({
   console: z.url(),
   /** Headers of an answer that may hold a request's id, for evidence. */
   requestIds: z.array(z.string()).default(['x-request-id', 'request-id']),
+  /** Where a request's id stands in the body of an answer, where no header holds it. */
+  requestIdsInBody: z.array(pointer).default([]),
   kinds: z.array(kind).min(1),
   /** Absent: everything below the origin, as `api.read`, `api.write` and `api.delete`. */
   actions: z.array(action).optional(),
@@ -216,4 +252,5 @@ export type ListRule = z.infer<typeof listAnswer>;
 export type RevokeRule = z.infer<typeof revokeAnswer>;
 export type ProbeRule = z.infer<typeof probeAnswer>;
 export type IdentityRule = z.infer<typeof identityAnswer>;
+export type PreflightRule = z.infer<typeof preflightAnswer>;
 export type DeclaredTime = z.infer<typeof time>;

@@ -78,6 +78,31 @@ export function namesAt(json: Json | undefined, pointer: string | undefined): re
   return Array.isArray(value) && value.every((one) => typeof one === 'string') ? (value as string[]) : null;
 }
 
+const HINT_LENGTH_MAX = 4;
+const HINT_LENGTH_MIN = 3;
+
+/** The last characters of a key that is shown in part: `sk-...a1b2`. Null where fewer, or other characters, end the text. */
+export function hintAt(json: Json | undefined, pointer: string): string | null {
+  const value = at(json, pointer);
+  const [, hint] = typeof value === 'string' ? (/([A-Za-z0-9_-]+)$/.exec(value) ?? []) : [];
+  return hint === undefined || hint.length < HINT_LENGTH_MIN ? null : hint.slice(-HINT_LENGTH_MAX);
+}
+
+/** Only what looks like an id is kept: evidence is published, and a request id is the peer's text. */
+const REQUEST_ID = /^[A-Za-z0-9._:-]{1,60}$/;
+
+/** The first of these headers, else of these places in the body, that holds something like an id. Names in lower case. */
+export function requestIdOf(
+  answer: ProviderAnswer,
+  where: { readonly headers: readonly string[]; readonly pointers: readonly string[] },
+): string | null {
+  const candidates = [
+    ...where.headers.map((name) => headerOf(answer, name)),
+    ...where.pointers.map((pointer) => at(answer.json, pointer)),
+  ];
+  return candidates.find((one): one is string => typeof one === 'string' && REQUEST_ID.test(one)) ?? null;
+}
+
 /** Text of other people, fit for the ledger. */
 export function foreignText(value: Json | undefined): string | null {
   if (typeof value !== 'string' && typeof value !== 'number') return null;

@@ -1,4 +1,5 @@
-// Requests by declaration: names in braces become values, each escaped for its place, and settings are held to their form.
+// Requests by declaration: names in braces become values, each escaped for its place, and settings are held to their form. Here, too, what an
+// answer must show for the key in it to be the one that was asked for, since that is written with the same names.
 import { Failure } from '../model/failure.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { DeclaredKind, DeclaredRequest } from './declaration.ts';
@@ -30,13 +31,28 @@ function inPath(template: string, values: Values): string {
   return template.replaceAll(NAMED, (_, name: string) => encodeURIComponent(textOf(values[name])));
 }
 
-export function requestOf(kind: DeclaredKind, declaredRequest: DeclaredRequest, values: Values): ProviderRequest {
-  for (const [key, { required, format }] of Object.entries(kind.settings)) {
-    const value = values[key];
-    if (value === undefined && required) throw new Failure('invalid', `the setting ${key} is missing`);
-    if (value !== undefined && format !== undefined && !new RegExp(format, 'u').test(textOf(value)))
+/** The values with the settings of the kind as they are sent: held to their form, defaults filled in, numbers as numbers. */
+function withSettings(kind: DeclaredKind, given: Values): Values {
+  const values: Record<string, Json | undefined> = { ...given };
+  for (const [key, setting] of Object.entries(kind.settings)) {
+    const value = given[key] ?? setting.default;
+    if (value === undefined && setting.required) throw new Failure('invalid', `the setting ${key} is missing`);
+    if (value === undefined) continue;
+    const hasForm = setting.format === undefined || new RegExp(setting.format, 'u').test(textOf(value));
+    if (!hasForm || (setting.number && !/^-?[0-9]{1,15}$/.test(textOf(value))))
       throw new Failure('invalid', `the setting ${key} does not have its form`);
+    values[key] = setting.number ? Number(value) : value;
   }
+  return values;
+}
+
+/** What a template is with these values; undefined where it is one name alone that has none. */
+export function filledText(kind: DeclaredKind, template: string, values: Values): Json | undefined {
+  return filled(template, withSettings(kind, values));
+}
+
+export function requestOf(kind: DeclaredKind, declaredRequest: DeclaredRequest, given: Values): ProviderRequest {
+  const values = withSettings(kind, given);
   const { method, headers, json, form, secrets, page } = declaredRequest;
   let path = inPath(declaredRequest.path, values);
   if (page !== undefined && values['cursor'] !== undefined)
@@ -60,6 +76,34 @@ function rfc3339(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
+/** Whether a new key's end has a place in the request for it: an end without one would be forgotten in silence. */
+export function namesEnd(declaredRequest: DeclaredRequest | undefined): boolean {
+  return /\{(?:expires[A-Z][A-Za-z]*|lifetimeSeconds)\}/.test(JSON.stringify(declaredRequest) ?? '');
+}
+
+/**
+ * A lifetime counts from the provider's now, which comes after ours: by as long as the request is under way, and by what the clocks differ. So
+ * much less is asked for, that no key outlives the end that was set for it.
+ */
+const LIFETIME_MARGIN_SECONDS = 60;
+
+/** Whole seconds from now to the end. Absent where no end is asked for, or nobody says what time it is. */
+function lifetimeSeconds({ expiresAt, askedAt }: IssueInput): number | undefined {
+  if (expiresAt === undefined || askedAt === undefined) return undefined;
+  return Math.floor((expiresAt - askedAt) / 1000) - LIFETIME_MARGIN_SECONDS;
+}
+
+/** Throws `invalid` where the end that is asked for cannot be said in this request. */
+export function demandEnd(declaredRequest: DeclaredRequest, input: IssueInput): void {
+  if (input.expiresAt === undefined) return;
+  if (!namesEnd(declaredRequest)) throw new Failure('invalid', 'a key of this kind cannot be asked for with an end');
+  if (!JSON.stringify(declaredRequest).includes('{lifetimeSeconds}')) return;
+  const seconds = lifetimeSeconds(input);
+  if (seconds === undefined) throw new Failure('invalid', 'a lifetime is asked for, and nobody says what time it is');
+  if (seconds < 1)
+    throw new Failure('invalid', `the end is less than ${LIFETIME_MARGIN_SECONDS} seconds away: too near to ask for`);
+}
+
 export function issueValues(input: IssueInput & { providerKeyId?: string; grace?: number }): Values {
   const { expiresAt } = input;
   return {
@@ -70,6 +114,7 @@ export function issueValues(input: IssueInput & { providerKeyId?: string; grace?
     expiresAt: expiresAt === undefined ? undefined : rfc3339(expiresAt),
     expiresDate: expiresAt === undefined ? undefined : rfc3339(expiresAt).slice(0, 10),
     expiresUnix: expiresAt === undefined ? undefined : Math.floor(expiresAt / 1000),
+    lifetimeSeconds: lifetimeSeconds(input),
     providerKeyId: input.providerKeyId,
     grace: input.grace,
   };

@@ -110,14 +110,21 @@ test('a request is the template with its values, and what has no value is left o
   const whole = kind.issue!.request({
     settings: { ...settings, region: 'eu' },
     label: 'l',
-    scopes: [],
+    scopes: ['read', 'write'],
     expiresAt: 1_800_000_000_000,
   });
-  assert.throws(
-    () => kind.issue!.request({ settings, label: 'l' }),
-    (error) => Failure.is(error, 'invalid'),
-  );
-  assert.deepEqual(whole.json, { name: 'l', scopes: [], expires_at: '2027-01-15T08:00:00Z', region: 'eu' });
+  for (const without of [{}, { scopes: [] }]) {
+    assert.throws(
+      () => kind.issue!.request({ settings, label: 'l', ...without }),
+      (error) => Failure.is(error, 'invalid'),
+    );
+  }
+  assert.deepEqual(whole.json, {
+    name: 'l',
+    scopes: ['read', 'write'],
+    expires_at: '2027-01-15T08:00:00Z',
+    region: 'eu',
+  });
   assert.equal(kind.revoke!.request({ settings, providerKeyId: 'a/b?c' }).path, '/v1/projects/p-1/keys/a%2Fb%3Fc');
   assert.equal(kind.list!.request({ settings, cursor: 'x=y' }).path, '/v1/projects/p-1/keys?after=x%3Dy');
 });
@@ -174,6 +181,11 @@ test('a list: its members, what is skipped, its next page, and no list where one
     next: 'c2',
   });
   assert.deepEqual(read(answer(200, { data: [], has_more: false, next: 'c2' })), { is: 'listed', keys: [] });
+  assert.equal(
+    read(answer(200, { data: [], has_more: true, next: null })).is,
+    'unknown',
+    'more, and nobody knows where',
+  );
   assert.equal(read(answer(200, { data: [{ name: 'a' }] })).is, 'unknown');
   assert.equal(read(answer(200, { data: [{ id: 2 ** 60 }] })).is, 'unknown', 'a number that cannot be held exactly');
   assert.equal(read(answer(401, {})).is, 'refused');

@@ -203,16 +203,16 @@ test('a token that may do more, or lives longer, than was asked for is not the o
   const issued = read(made);
   assert(issued.is === 'issued');
   assert.equal(issued.expiresAt, Date.parse('2026-12-24'));
-  const others: Json[] = [
-    { ...made, scopes: ['read_api', 'api'] },
-    { ...made, access_level: 40 },
-    { ...made, expires_at: '2026-12-25' },
-    { ...made, expires_at: null },
+  const others: readonly (readonly [Json, string])[] = [
+    [{ ...made, scopes: ['read_api', 'api'] }, 'gitlab.201.other-scopes'],
+    [{ ...made, access_level: 40 }, 'gitlab.201.other-than-asked'],
+    [{ ...made, expires_at: '2026-12-25' }, 'gitlab.201.other-end'],
+    [{ ...made, expires_at: null }, 'gitlab.201.other-end'],
   ];
-  for (const other of others) {
+  for (const [other, signature] of others) {
     const outcome = read(other);
     assert(outcome.is === 'ambiguous', JSON.stringify(other));
-    assert.equal(outcome.evidence.signature, 'gitlab.201.other-than-asked');
+    assert.equal(outcome.evidence.signature, signature);
   }
   assert.equal(read({ ...made, token: null }).is, 'ambiguous');
   assert.equal(project.issue!.read(answer(502, null), INPUT).is, 'ambiguous');

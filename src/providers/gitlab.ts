@@ -1,15 +1,11 @@
-// GitLab: access tokens of projects and groups, minted, listed, revoked and probed through the REST API (v4) of any instance, with a
-// personal access token as their issuer. A declaration, but for the role of a new token, which GitLab wants as a number, and for a new token's
-// scopes, role and end, which are compared with what was asked for. Follows GitLab's pages on personal and project access tokens and the
+// GitLab, by declaration: access tokens of projects and groups, minted, listed, revoked and probed through the REST API (v4) of any instance, with
+// a personal access token as their issuer. Follows GitLab's pages on personal and project access tokens and the
 // types of its own Go client (v1.46.0, read 2026-11-21); docs/providers/gitlab.md says what was never seen live.
 //
 // Never by rotate: it ends the old token in the same moment, and asked once more with the old token (as after a lost answer) it takes the
 // whole family for stolen and ends the new one too (GitLab's page on personal access tokens, "Automatic reuse detection").
-import type { JsonObject } from '../model/json.ts';
 import { declared } from './declared.ts';
-import { at } from './declared-answers.ts';
 import { gitlabActions, gitlabScopes } from './gitlab.actions.ts';
-import type { IssueInput, IssueOutcome, Kind, Provider } from './provider.ts';
 
 /** `glpat-` and 20 characters, or the routable form; an instance may have another prefix, of at most 20 characters, or none. */
 const KEY = { format: '^(?:[A-Za-z0-9_-]{20,40}|[A-Za-z0-9_-]{27,320}\\.[0-9a-z]{2}\\.[0-9a-z]{9})$' };
@@ -78,15 +74,20 @@ function resourceToken(resource: 'project' | 'group') {
     rotation: 'overlap',
     settings: {
       [resource]: { about: `Number or full path of the ${resource}: 42, or a/b/c`, format: NAMESPACED },
-      accessLevel: { about: `Role of the token: ${ROLES}`, format: '^(?:10|15|20|30|40|50)$' },
+      accessLevel: { about: `Role of the token: ${ROLES}`, format: '^(?:10|15|20|30|40|50)$', number: true },
     },
     issuers: ['personal-token'],
     issue: {
       request: {
         method: 'POST',
         path: tokens,
-        // Left out, `access_level` would be 40, a maintainer: it is added below, as a number.
-        json: { name: '{label}', scopes: '{scopes}', expires_at: '{expiresDate}' },
+        // Left out, `access_level` would be 40, a maintainer.
+        json: {
+          name: '{label}',
+          scopes: '{scopes}',
+          access_level: '{accessLevel}',
+          expires_at: '{expiresDate}',
+        },
       },
       answers: [
         {
@@ -95,8 +96,9 @@ function resourceToken(resource: 'project' | 'group') {
           as: 'issued',
           parts: { key: '/token' },
           id: '/id',
-          scopes: '/scopes',
+          scopes: { at: '/scopes', must: 'no-wider' },
           expiresAt: { at: '/expires_at', in: 'rfc3339' },
+          asAsked: { '/access_level': '{accessLevel}' },
         },
       ],
     },
@@ -113,6 +115,7 @@ function resourceToken(resource: 'project' | 'group') {
           createdAt: { at: '/created_at', in: 'rfc3339' },
           lastUsedAt: { at: '/last_used_at', in: 'rfc3339' },
           scope: '/scopes',
+          expiresAt: { at: '/expires_at', in: 'rfc3339' },
           // Revoked and expired tokens stay in the list for weeks.
           skip: { json: { '/active': false } },
           next: { size: 100 },
@@ -135,7 +138,7 @@ function resourceToken(resource: 'project' | 'group') {
   } as const;
 }
 
-const base = declared({
+export const gitlab = declared({
   name: 'gitlab',
   title: 'GitLab',
   origin: 'https://gitlab.com',
@@ -175,34 +178,3 @@ const base = declared({
     },
   ],
 });
-
-const SIGNATURE = 'gitlab.201.other-than-asked';
-
-/** A token that may do more, or lives longer, than was asked for is not the one that was asked for: it is found by its name and removed. */
-function demandAsAsked(outcome: IssueOutcome, level: unknown, input: IssueInput): IssueOutcome {
-  if (outcome.is !== 'issued') return outcome;
-  const { scopes = [], expiresAt } = input;
-  const hasScopes = outcome.scopes?.every((scope) => scopes.includes(scope)) === true;
-  const hasLevel = level === Number(input.settings['accessLevel']);
-  const ends = outcome.expiresAt ?? Number.POSITIVE_INFINITY;
-  if (hasScopes && hasLevel && (expiresAt === undefined || ends <= expiresAt)) return outcome;
-  return { is: 'ambiguous', evidence: { ...outcome.evidence, signature: SIGNATURE } };
-}
-
-function withLevel(kind: Kind): Kind {
-  const { issue } = kind;
-  if (issue === null) return kind;
-  return {
-    ...kind,
-    issue: {
-      request(input) {
-        const made = issue.request(input);
-        const access_level = Number(input.settings['accessLevel']);
-        return { ...made, json: { ...(made.json as JsonObject), access_level } };
-      },
-      read: (answer, input) => demandAsAsked(issue.read(answer, input), at(answer.json, '/access_level'), input),
-    },
-  };
-}
-
-export const gitlab: Provider = { ...base, kinds: base.kinds.map(withLevel) };

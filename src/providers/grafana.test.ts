@@ -2,6 +2,7 @@
 // that are taken, lifetimes in seconds.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import fc from 'fast-check';
 import { type ProviderTwin, providerConformance } from '../../test/conformance/provider.ts';
 import { directCall } from '../../test/support/direct-call.ts';
 import { kitTwin, secretParts } from '../../test/support/kit-twin.ts';
@@ -13,7 +14,7 @@ import { prng } from '../../twins/prng.ts';
 import { compileCatalogue, matchAction } from '../access/action.ts';
 import { Failure } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
-import { grafana } from './grafana.ts';
+import { grafana, hasRightChecksum } from './grafana.ts';
 import type { ProviderAnswer } from './provider.ts';
 
 const DOCUMENT = 'specs/more/grafana/serviceaccounts.extract.swagger.json';
@@ -114,14 +115,19 @@ test('404 is absence where the token is named, not where its account is', () => 
   assert.equal(read(404, null), 'ambiguous');
 });
 
-test('a lifetime is a number of seconds; a date is refused, for nobody here knows how far away it is for Grafana', () => {
+test('a lifetime is a number of seconds: of the settings, or until a minute before the end that is asked for', () => {
   const request = (settings: Record<string, string>) => kind.issue!.request({ settings, label: 'l' });
   assert.deepEqual(request(SETTINGS).json, { name: 'l' });
   assert.deepEqual(request({ ...SETTINGS, secondsToLive: '7776000' }).json, { name: 'l', secondsToLive: 7_776_000 });
   const isInvalid = (error: unknown) => Failure.is(error, 'invalid');
   assert.throws(() => request({ ...SETTINGS, secondsToLive: '0' }), isInvalid);
   assert.throws(() => request({ serviceAccountId: '../1' }), isInvalid);
-  assert.throws(() => kind.issue!.request({ settings: SETTINGS, label: 'l', expiresAt: 1_800_000_000_000 }), isInvalid);
+  const asked = { settings: { ...SETTINGS, secondsToLive: '5' }, label: 'l', expiresAt: 1_800_000_000_000 };
+  const askedAt = asked.expiresAt - 7_776_000_500;
+  assert.deepEqual(kind.issue!.request({ ...asked, askedAt }).json, { name: 'l', secondsToLive: 7_775_940 });
+  assert.throws(() => kind.issue!.request(asked), isInvalid, 'nobody knows how far away that is');
+  assert.throws(() => kind.issue!.request({ ...asked, askedAt: asked.expiresAt - 60_999 }), isInvalid, 'too near');
+  assert.equal(kind.canExpire, true);
 });
 
 test('a token that Grafana ended because it was published is not listed as one that lives', async () => {
@@ -165,4 +171,46 @@ test('what mints or reveals is reached by its own name alone', () => {
     'snapshot.create',
     'contact-point.export',
   ]);
+});
+
+test('a token ends with the lifetime that it was asked for, and the list says when', async () => {
+  let now = 1_790_000_000_000;
+  const twin = await startTwin(grafanaTwin, { clock: { now: () => now } });
+  try {
+    const acting = { parts: secretParts(twin.control.mint(freshKey('admin'))), places: kind.places };
+    const call = directCall(twin.origin);
+    const expiresAt = now + 3_600_000;
+    const input = { settings: SETTINGS, label: 'l', expiresAt, askedAt: now };
+    const issued = kind.issue!.read(await call(kind.issue!.request(input), acting), input);
+    assert(issued.is === 'issued');
+    const listed = kind.list!.read(await call(kind.list!.request(input), acting), input);
+    assert(listed.is === 'listed');
+    assert.deepEqual(
+      listed.keys.map((key) => key.expiresAt),
+      [expiresAt - 60_000],
+    );
+    const probe = async () => {
+      const said = await call(kind.probe.request(input), { parts: issued.parts, places: kind.places });
+      return kind.probe.read(said, input).is;
+    };
+    assert.equal(await probe(), 'alive');
+    now = expiresAt - 60_000;
+    assert.equal(await probe(), 'dead');
+  } finally {
+    await twin.close();
+  }
+});
+
+test('the checksum is the CRC-32 of all that stands before it, least byte first', () => {
+  fc.assert(
+    fc.property(fc.nat(), (seed) => {
+      const token = newGrafanaKey(prng(seed));
+      assert(hasRightChecksum(token) && kind.check!['key']!(token));
+      const [last] = token.slice(-1);
+      assert(!hasRightChecksum(token.slice(0, -1) + (last === '0' ? '1' : '0')));
+      assert(!hasRightChecksum(token.replace('glsa_c', 'glsa_d')));
+    }),
+  );
+  for (const text of ['', 'glsa_', `glsa_${'a'.repeat(32)}_0000000`, `${newGrafanaKey(prng(1))} `])
+    assert(!hasRightChecksum(text));
 });

@@ -1,8 +1,8 @@
 // Grafana: tokens of service accounts, minted, listed, deleted and probed through the HTTP API of any instance. A declaration, but for the
 // lifetime of a new token, which Grafana wants as a number of seconds. Follows Grafana's Swagger document (a copy of April 2025, read
 // 2026-11-21); docs/providers/grafana.md says what was never seen live.
-import { Failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
+import { crc32 } from './checksum.crc32.ts';
 import { declared } from './declared.ts';
 import { grafanaActions } from './grafana.actions.ts';
 import type { Kind, Provider } from './provider.ts';
@@ -65,13 +65,14 @@ const base = declared({
         },
         secondsToLive: {
           required: false,
-          about: 'Lifetime of a new token in seconds; absent: until it is deleted, where the instance allows that',
+          about:
+            'Lifetime of a new token in seconds, where none is set in days; absent: until it is deleted, where the instance allows that',
           format: '^[1-9][0-9]{0,9}$',
         },
       },
       issuers: ['admin-token'],
       issue: {
-        request: { method: 'POST', path: TOKENS, json: { name: '{label}' } },
+        request: { method: 'POST', path: TOKENS, json: { name: '{label}', secondsToLive: '{lifetimeSeconds}' } },
         answers: [
           { status: 200, name: 'created', as: 'issued', parts: { key: '/key' }, id: '/id' },
           // The name is one that only we give: a token that carries it was made by a request whose answer was lost.
@@ -95,6 +96,7 @@ const base = declared({
             keyName: '/name',
             createdAt: { at: '/created', in: 'rfc3339' },
             lastUsedAt: { at: '/lastUsedAt', in: 'rfc3339' },
+            expiresAt: { at: '/expiration', in: 'rfc3339' },
             // Grafana ends a token that it finds published, and goes on listing it.
             skip: { json: { '/isRevoked': true } },
           },
@@ -132,7 +134,7 @@ const base = declared({
   ],
 });
 
-/** The request of a declaration, with the lifetime as Grafana wants it. */
+/** The request of a declaration, with the lifetime of the settings where no end is asked for. */
 function withLifetime(kind: Kind): Kind {
   const { issue } = kind;
   if (issue === null) return kind;
@@ -140,12 +142,9 @@ function withLifetime(kind: Kind): Kind {
     ...kind,
     issue: {
       request(input) {
-        // A lifetime counts from Grafana's now, which nobody here knows: a token that outlives its date would be worse than none.
-        if (input.expiresAt !== undefined)
-          throw new Failure('invalid', 'Grafana takes a lifetime and no date: set secondsToLive');
         const made = issue.request(input);
         const { secondsToLive } = input.settings;
-        if (secondsToLive === undefined) return made;
+        if (secondsToLive === undefined || input.expiresAt !== undefined) return made;
         return { ...made, json: { ...(made.json as JsonObject), secondsToLive: Number(secondsToLive) } };
       },
       read: issue.read,
@@ -153,4 +152,17 @@ function withLifetime(kind: Kind): Kind {
   };
 }
 
-export const grafana: Provider = { ...base, kinds: base.kinds.map(withLifetime) };
+const SECRET_AND_CHECKSUM = /^(glsa_[A-Za-z0-9]{32})_([0-9a-f]{8})$/;
+
+/** Whether a token's last eight digits are the CRC-32 of what stands before them, its bytes in reverse (Grafana's source, satokengen). */
+export function hasRightChecksum(token: string): boolean {
+  const [, text, written] = SECRET_AND_CHECKSUM.exec(token) ?? [];
+  if (text === undefined || written === undefined) return false;
+  const bytes = crc32(text).toString(16).padStart(8, '0').match(/../g) ?? [];
+  return bytes.reverse().join('') === written;
+}
+
+export const grafana: Provider = {
+  ...base,
+  kinds: base.kinds.map((kind) => ({ ...withLifetime(kind), check: { key: hasRightChecksum } })),
+};

@@ -22,4 +22,5 @@ export { prefectServer } from './prefect-server.ts';
 export { sendgrid } from './sendgrid.ts';
 export { stripe } from './stripe.ts';
 export { supabase } from './supabase.ts';
+export { sure } from './sure.ts';
 export { twilio } from './twilio.ts';

@@ -1,7 +1,7 @@
 // Mastodon's operations as actions: the 210 of the API document 4.7.0, the WebSocket, and those for moderators from the pages of
 // docs.joinmastodon.org/methods/admin, which that document leaves out (read 2026-11-21). Names are `resource.verb`, resources in the singular.
-// The scopes are the documented ones: a text of those that are needed, all of them; empty where any token will do, or none. Null where
-// the documents cannot be put that way: where one of several scopes is enough, or where they disagree.
+// The scopes are the documented ones: a text of those that are needed, all of them, or one of them where a bar stands between; empty where any
+// token will do, or none. Null where the documents cannot be put that way: where it depends on the query, or where they disagree.
 import type { Action } from './provider.ts';
 
 type More = Pick<Action, 'query' | 'mints' | 'upgrade'> & { readonly effect?: Action['effect'] };
@@ -29,8 +29,7 @@ const V1: readonly Line[] = [
   ['GET', 'relationship.list', '/accounts/relationships', 'read:follows'],
   ['GET', 'account.search', '/accounts/search', 'read:accounts'],
   ['PATCH', 'own-account.update', '/accounts/update_credentials', 'write:accounts'],
-  // `profile` or `read:accounts`.
-  ['GET', 'own-account.get', '/accounts/verify_credentials', null],
+  ['GET', 'own-account.get', '/accounts/verify_credentials', 'profile | read:accounts'],
   ['GET', 'account-collection.list', '/accounts/{account_id}/collections', 'read:collections'],
   ['GET', 'account-collection.list-containing', '/accounts/{account_id}/in_collections', 'read:collections'],
   ['GET', 'account.get', '/accounts/{id}', ''],
@@ -144,8 +143,7 @@ const V1: readonly Line[] = [
   ['GET', 'poll.get', '/polls/{id}', 'read:statuses'],
   ['POST', 'poll.vote', '/polls/{id}/votes', 'write:statuses'],
   ['GET', 'preference.list', '/preferences', 'read:accounts'],
-  // `profile` or `read:accounts`.
-  ['GET', 'profile.get', '/profile', null],
+  ['GET', 'profile.get', '/profile', 'profile | read:accounts'],
   ['PATCH', 'profile.update', '/profile', 'write:accounts'],
   ['DELETE', 'profile-avatar.delete', '/profile/avatar', 'write:accounts'],
   ['DELETE', 'profile-header.delete', '/profile/header', 'write:accounts'],
@@ -187,6 +185,8 @@ const V1: readonly Line[] = [
   // One connection for all streams, whatever its query names: a client asks for more of them in its frames. So nothing of the query can be
   // constrained, and which scopes it needs depends on the streams.
   ['GET', 'stream.connect', '/streaming', null, { upgrade: 'websocket' }],
+  // As Mastodon's own pages open it (from memory): with a slash it is another path.
+  ['GET', 'stream.connect-with-slash', '/streaming/', null, { upgrade: 'websocket' }],
   // Server-sent events.
   ['GET', 'stream-health.get', '/streaming/health', ''],
   ['GET', 'user-stream.read', '/streaming/user', 'read:statuses read:notifications'],
@@ -300,13 +300,20 @@ function withoutScopes([method, name, path]: Line): Line {
 
 const EFFECTS: Readonly<Record<string, Action['effect']>> = { GET: 'read', DELETE: 'delete' };
 
+/** What a line says of scopes, as an action says it. */
+function scopesOf(text: string | null): Pick<Action, 'scopes' | 'scopesAnyOf'> {
+  if (text === null) return {};
+  if (text.includes(' | ')) return { scopes: [], scopesAnyOf: text.split(' | ') };
+  return { scopes: text.split(' ').filter((one) => one !== '') };
+}
+
 function below(prefix: string, lines: readonly Line[]): Action[] {
   return lines.map(([method, name, path, scopes, more]) => ({
     name,
     method,
     path: prefix + path,
     effect: EFFECTS[method] ?? 'write',
-    ...(scopes === null ? {} : { scopes: scopes.split(' ').filter((one) => one !== '') }),
+    ...scopesOf(scopes),
     ...more,
   }));
 }

@@ -99,13 +99,16 @@ const APP_PROBE: Operation<ProbeInput, Liveness> = {
   read: (answer, { settings }) => readAppProbe(answer, settings),
 };
 
-/** With the app's own credentials: only the app that a token was given to may end it. */
+/** With the app's own credentials: only the app that a token was given to may end it. As a form (RFC 7009): GoToSocial reads nothing else here. */
 const REVOKE: Operation<RevokeInput, RevokeOutcome> = {
   request: () => ({
     method: 'POST',
     path: '/oauth/revoke',
-    json: {},
-    secrets: [...APP_PARTS, { of: 'target', in: 'body', pointer: '/token' }],
+    secrets: [
+      { of: 'acting', part: 'clientId', in: 'form', name: 'client_id' },
+      { of: 'acting', part: 'clientSecret', in: 'form', name: 'client_secret' },
+      { of: 'target', in: 'form', name: 'token' },
+    ],
   }),
   read(answer, input) {
     // A token that never was is accepted just so.
@@ -116,7 +119,6 @@ const REVOKE: Operation<RevokeInput, RevokeOutcome> = {
       return { is: 'refused', final: true, evidence: says(answer, 'unauthorized-client', input) };
     if (answer.status === 401 && error === 'invalid_client')
       return { is: 'refused', final: false, evidence: says(answer, 'invalid-client', input) };
-    // GoToSocial reads forms alone here, and finds nothing in a JSON body.
     if (answer.status === 400 && error !== null)
       return { is: 'refused', final: true, evidence: says(answer, 'bad-request', input) };
     return { is: 'ambiguous', evidence: says(answer, 'other', input), retryAfterMs: patienceMs(answer) };
@@ -251,8 +253,8 @@ const USER_TOKEN: Kind = {
       'Exchange the code at /oauth/token within ten minutes, and bring the token in.',
     ],
     revoke: [
-      'Nobody has to at Mastodon, while the old app’s client secret is at hand: it is the issuer that ends the old token.',
-      'Without it, or at GoToSocial: the user revokes the old app’s access in the settings of the account.',
+      'Nobody has to, while the old app’s client secret is at hand: it is the issuer that ends the old token.',
+      'Without it: the user revokes the old app’s access in the settings of the account.',
     ],
   },
 };
@@ -269,9 +271,7 @@ const APP_TOKEN: Kind = {
       'Ask POST /oauth/token with grant_type client_credentials, its client id, its client secret and the scopes.',
       'At GoToSocial the same app will do; its tokens end after two hours.',
     ],
-    revoke: [
-      'Nobody has to at Mastodon: the old app ends it. At GoToSocial it ends by itself, two hours after it was made.',
-    ],
+    revoke: ['Nobody has to: the old app ends it. At GoToSocial it ends by itself, too, two hours after it was made.'],
   },
 };
 

@@ -24,6 +24,9 @@ const FAULTS: Record<FaultName, Partial<Fault>> = {
   'create-slow': { ms: 5 },
   'create-arrives-later': {},
   'dead-on-arrival': {},
+  'create-propagates-late': { ms: HOUR_MS },
+  // Neon replaces nothing in place.
+  'grace-ignored': {},
   'quota-full': {},
   'good-key-refused': { probability: 0.5 },
   'outage-401': {},

@@ -51,9 +51,10 @@ const PROJECT_KEYS = {
   page: 'after={cursor}',
 } as const;
 
-const PROJECT_KEY_TIMES = {
+const SHOWN_IN_LISTS = {
   createdAt: { at: '/created_at', in: 'unix' },
   lastUsedAt: { at: '/last_used_at', in: 'unix' },
+  hint: '/redacted_value',
 } as const;
 
 export const openai = declared({
@@ -98,7 +99,8 @@ export const openai = declared({
             keys: '/data',
             id: '/id',
             keyName: '/name',
-            ...PROJECT_KEY_TIMES,
+            ...SHOWN_IN_LISTS,
+            expiresAt: { at: '/expires_at', in: 'unix' },
             next: NEXT,
           },
         ],
@@ -153,7 +155,7 @@ export const openai = declared({
             keys: '/data',
             id: '/owner/service_account/id',
             keyName: '/owner/service_account/name',
-            ...PROJECT_KEY_TIMES,
+            ...SHOWN_IN_LISTS,
             scope: '/owner/service_account/role',
             skip: { json: { '/owner/type': 'user' } },
             next: NEXT,
@@ -191,7 +193,7 @@ export const openai = declared({
             keys: '/data',
             id: '/id',
             keyName: '/name',
-            ...PROJECT_KEY_TIMES,
+            ...SHOWN_IN_LISTS,
             scope: '/owner/user/role',
             skip: { json: { '/owner/type': 'service_account' } },
             next: NEXT,

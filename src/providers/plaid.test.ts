@@ -77,6 +77,9 @@ test('the probe of a client: what each answer proves', () => {
     [200, { institution: {} }, 'unknown'],
     [400, refusal('INVALID_INSTITUTION'), 'alive'],
     [400, refusal('INVALID_PRODUCT'), 'alive'],
+    [400, refusal('INSTITUTION_DOWN', 'INSTITUTION_ERROR'), 'alive'],
+    [400, { error_code: 'INVALID_PRODUCT' }, 'unknown'],
+    [400, refusal('INSTITUTIONS_GET_BY_ID_LIMIT', 'RATE_LIMIT_EXCEEDED'), 'unknown'],
     [400, refusal('INVALID_API_KEYS'), 'dead'],
     [400, refusal('UNAUTHORIZED_ENVIRONMENT'), 'unknown'],
     // May be found before anybody looks at the keys.
@@ -89,6 +92,8 @@ test('the probe of a client: what each answer proves', () => {
   ];
   for (const [status, json, expected] of rows)
     assert.equal(probe.read(answer(status, json), { settings: {} }).is, expected, JSON.stringify(json));
+  const { evidence } = probe.read(answer(400, refusal('INVALID_API_KEYS')), { settings: {} });
+  assert.deepEqual(evidence, { status: 400, signature: 'plaid.400.invalid-api-keys', requestId: 'r' });
 });
 
 test('the probe of an access token: only its own death is death', () => {

@@ -5,7 +5,6 @@
 import type { FrozenDeclaration } from './declaration.ts';
 import { declared } from './declared.ts';
 import { plaidActions, plaidProducts } from './plaid.actions.ts';
-import type { Kind, Provider } from './provider.ts';
 
 type DeclaredKind = FrozenDeclaration['kinds'][number];
 
@@ -66,9 +65,9 @@ function client({ prefix, title, origin }: Environment): DeclaredKind {
     propagationSeconds: 60,
     settings: {
       countryCode: {
-        required: false,
-        about: 'A country that the client is enabled for, for the probe: US where nothing is said',
+        about: 'A country that the client is enabled for, for the probe',
         format: '^[A-Z]{2}$',
+        default: 'US',
       },
     },
     scopes: { of: 'none', all: [] },
@@ -98,8 +97,19 @@ function client({ prefix, title, origin }: Environment): DeclaredKind {
         { status: 400, name: 'invalid-api-keys', when: code('INVALID_API_KEYS'), as: 'dead' },
         // The client is there, and not enabled here: says nothing about the secret.
         { status: 400, name: 'unauthorized-environment', when: code('UNAUTHORIZED_ENVIRONMENT'), as: 'unknown' },
-        // Only after the keys were looked at does Plaid look for the institution. Errors in the form of the request may come before.
-        { status: 400, name: 'keys-accepted', when: code('INVALID_INSTITUTION', 'INVALID_PRODUCT'), as: 'alive' },
+        // Whatever else is wrong, the keys were accepted: INVALID_INSTITUTION, INVALID_PRODUCT. But errors in the form of a request may come
+        // before anybody looks at its keys, limits too, and Plaid's own troubles at any time.
+        {
+          status: 400,
+          name: 'keys-accepted',
+          when: {
+            json: {
+              '/error_code': { is: 'string' },
+              '/error_type': { noneOf: ['INVALID_REQUEST', 'RATE_LIMIT_EXCEEDED', 'API_ERROR', null] },
+            },
+          },
+          as: 'alive',
+        },
       ],
     },
   };
@@ -190,24 +200,13 @@ const ENVIRONMENTS: readonly Environment[] = [
   { name: 'sandbox', prefix: 'sandbox-', title: ' (sandbox)', origin: 'https://sandbox.plaid.com' },
 ];
 
-/** Settings have no defaults of their own: the probe of a client asks for the United States where no country is set. */
-function withCountry(kind: Kind): Kind {
-  if (kind.settings['countryCode'] === undefined) return kind;
-  const { probe } = kind;
-  return {
-    ...kind,
-    probe: { ...probe, request: ({ settings }) => probe.request({ settings: { countryCode: 'US', ...settings } }) },
-  };
-}
-
-const declaration = declared({
+export const plaid = declared({
   name: 'plaid',
   title: 'Plaid',
   origin: 'https://production.plaid.com',
   console: CONSOLE,
   requestIds: ['plaid-request-id', 'x-request-id'],
+  requestIdsInBody: ['/request_id'],
   actions: plaidActions,
   kinds: ENVIRONMENTS.flatMap((environment) => [client(environment), accessToken(environment)]),
 });
-
-export const plaid: Provider = { ...declaration, kinds: declaration.kinds.map(withCountry) };

@@ -13,10 +13,17 @@ import type { Action } from './provider.ts';
 const ACCOUNT = '/api/accounts/{account_id}';
 const WORKSPACE = `${ACCOUNT}/workspaces/{workspace_id}`;
 
+/** The client of 3.8.8 sends its key to this one as `Authorization: bearer …` of the handshake, offers no subprotocol, and sends no first message. */
+function withKeyInHandshake(action: Action): Action {
+  if (action.name !== 'event.publish') return action;
+  const { firstFrame: _, ...rest } = action;
+  return rest;
+}
+
 export const prefectCloudActions: readonly Action[] = [
   ...below('/api', prefectActorActions),
   ...below(ACCOUNT, prefectAccountActions),
   ...below(WORKSPACE, prefectWorkspaceActions),
   ...below(WORKSPACE, prefectOrchestrationActions),
-  ...below(WORKSPACE, prefectSocketActions),
+  ...below(WORKSPACE, prefectSocketActions.map(withKeyInHandshake)),
 ];

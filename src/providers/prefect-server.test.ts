@@ -1,8 +1,6 @@
 // Prefect Server at the family's conformance suite, and what is particular to it: one string, ended by a restart, and a server without one,
 // at which nothing can be proved. A real server is asked in test/journeys/prefect-server.test.ts; the catalogue is in prefect.actions.test.ts.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import test from 'node:test';
 import { type ProviderTwin, providerConformance } from '../../test/conformance/provider.ts';
 import { kitTwin } from '../../test/support/kit-twin.ts';
@@ -22,22 +20,23 @@ import type { ProviderAnswer, ProviderRequest } from './provider.ts';
 const random = prng(13);
 const kind = prefectServer.kinds[0]!;
 const UNAUTHORIZED = { exception_message: 'Unauthorized' };
-/** The document leaves out what is refused. */
-const UNDOCUMENTED = /: status (?:401|404) is not documented$/;
 
-async function serverTwin(options: PrefectServerOptions = {}): Promise<ProviderTwin> {
-  const twin = await kitTwin<PrefectServerState>({
+function serverTwin(options: PrefectServerOptions = {}): Promise<ProviderTwin> {
+  return kitTwin<PrefectServerState>({
     definition: prefectServerTwin(options),
     documents: [{ file: 'specs/prefect/prefect-server.openapi.json', base: '/api' }],
+    // The document leaves out what is refused.
+    undocumentedStatuses: [401, 404],
     issuer: () => ({ acting: { parts: {}, places: kind.places }, settings: {} }),
     byHand: (_, control) => restartWith(control, newAuthString(random)),
   });
-  return { ...twin, problems: () => twin.problems()?.filter((one) => !UNDOCUMENTED.test(one)) ?? null };
 }
 
 // The suite holds that a path has no final slash; Prefect's collections have one, and mean it: without it they answer with a redirect.
 const withoutFinalSlash = prefectServer.actions.map((action) => ({ ...action, path: action.path.replace(/\/$/, '') }));
-providerConformance({ ...prefectServer, actions: withoutFinalSlash }, serverTwin);
+providerConformance({ ...prefectServer, actions: withoutFinalSlash }, () => serverTwin(), {
+  unsound: () => serverTwin({ isOpen: true }),
+});
 
 function answer(status: number, json: Json): ProviderAnswer {
   return { status, headers: {}, json, text: JSON.stringify(json) };
@@ -71,25 +70,6 @@ test('liveness: dead is one exact body, and everything that proves nothing is un
   for (const [status, body, is] of table) assert.equal(read(status, body), is, `${status} ${JSON.stringify(body)}`);
 });
 
-interface ProbeRow {
-  readonly credential: string;
-  readonly request: { readonly url: string };
-  readonly alive: readonly { readonly status: number }[];
-  readonly dead: readonly { readonly status: number; readonly body: Json }[];
-}
-
-test('the collected probe of Prefect Server is read as it was collected', (t) => {
-  const shared = process.env['CLAVIGER_SHARED'] ?? path.resolve(import.meta.dirname, '../../../shared');
-  const file = path.join(shared, 'specs/derived/verify-probes.json');
-  if (!existsSync(file)) return t.skip(`NOT CHECKED: ${file} is not there`);
-  const { probes } = JSON.parse(readFileSync(file, 'utf8')) as { probes: ProbeRow[] };
-  const row = probes.find((one) => one.credential.startsWith('prefect-server'))!;
-  const { path: target } = kind.probe.request({ settings: {} });
-  assert.equal(target, row.request.url.replace('{PREFECT_API_URL}', '/api'));
-  for (const { status } of row.alive) assert.equal(read(status, '3.8.8'), 'alive');
-  for (const { status, body } of row.dead) assert.equal(read(status, body), 'dead');
-});
-
 async function statusOf(twin: ProviderTwin, request: ProviderRequest, text: string, places = kind.places) {
   return (await twin.call(request, { parts: { key: new Secret(text) }, places })).status;
 }
@@ -113,6 +93,23 @@ test('the paths that answer everybody are not the probe, and a scheme that is sp
   assert.equal((await twin.call(probe, { parts, places: kind.places })).status, 200);
 });
 
+test('soundness: only the server’s own refusal of a request without a string lets a probe count', () => {
+  const table: [status: number, body: Json, is: string][] = [
+    [401, UNAUTHORIZED, 'sound'],
+    // Of somebody in between, who asks for a string of its own.
+    [401, null, 'unknown'],
+    [401, { detail: 'Unauthorized' }, 'unknown'],
+    [200, '3.8.8', 'unsound'],
+    [200, { message: 'OK' }, 'unknown'],
+    [404, { detail: 'Not Found' }, 'unknown'],
+    [429, null, 'unknown'],
+    [500, UNAUTHORIZED, 'unknown'],
+  ];
+  const preflight = kind.preflight!;
+  for (const [status, body, is] of table)
+    assert.equal(preflight.read(answer(status, body), { settings: {} }).is, is, `${status} ${JSON.stringify(body)}`);
+});
+
 test('at an open server any string is accepted: only a request without one tells, or the settings', async (t) => {
   const twin = await serverTwin({ isOpen: true });
   t.after(twin.close);
@@ -120,7 +117,9 @@ test('at an open server any string is accepted: only a request without one tells
   const said = await twin.call(probe, { parts: { key: new Secret(newAuthString(random)) }, places: kind.places });
   // This is the trap: the answer to the probe alone cannot tell.
   assert.equal(kind.probe.read(said, { settings: {} }).is, 'alive');
-  assert.equal((await twin.call({ ...probe, secrets: [] }, { parts: {}, places: [] })).status, 200);
+  const preflight = kind.preflight!;
+  const open = await twin.call(preflight.request({ settings: {} }), { parts: {}, places: [] });
+  assert.equal(preflight.read(open, { settings: {} }).is, 'unsound');
   const settings = await twin.call(
     { method: 'GET', path: '/api/admin/settings', secrets: [] },
     { parts: {}, places: [] },

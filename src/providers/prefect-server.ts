@@ -1,12 +1,14 @@
 // Prefect Server, which people run themselves, by declaration: it knows no keys, only one string `user:password` that whoever may use it
-// shares. Changing it is a restart, so a person does that; Claviger takes the new string in, proves the old one dead and watches.
+// shares. Changing it is a restart, so a person does that, or a program of the operator's with a string that Claviger made; Claviger takes
+// the new string in, proves the old one dead and watches.
 // Follows Prefect's source and its page on security settings, as measured with 3.8.8 (2026-11-21); docs/providers/prefect-server.md.
 import { declared } from './declared.ts';
 import { prefectServerActions } from './prefect-server.actions.ts';
+import type { Provider } from './provider.ts';
 
 const SETTINGS_PAGE = 'https://docs.prefect.io/v3/advanced/security-settings';
 
-export const prefectServer = declared({
+const byDeclaration = declared({
   name: 'prefect-server',
   title: 'Prefect Server',
   // Every server has its own: to be set in the configuration. This name leads nowhere, by RFC 2606.
@@ -38,6 +40,19 @@ export const prefectServer = declared({
         ],
         revoke: null,
       },
+      // A server that was started without a string lets everybody in, whatever they send: there an acceptance proves nothing.
+      preflight: {
+        request: { method: 'GET', path: '/api/admin/version' },
+        answers: [
+          {
+            status: 401,
+            name: 'unauthorized',
+            when: { json: { '/exception_message': 'Unauthorized' } },
+            as: 'sound',
+          },
+          { status: 200, name: 'open', when: { json: { '': { is: 'string' } } }, as: 'unsound' },
+        ],
+      },
       probe: {
         // Not /api/health nor /api/ready: they answer 200 to everybody.
         request: { method: 'GET', path: '/api/admin/version' },
@@ -54,3 +69,11 @@ export const prefectServer = declared({
     },
   ],
 });
+
+/** The user stays; 40 letters and digits are 238 bits, and need quoting nowhere. */
+const MADE = { part: 'key', keeps: /^[^:]+:/, letters: 40 } as const;
+
+export const prefectServer: Provider = {
+  ...byDeclaration,
+  kinds: byDeclaration.kinds.map((kind) => ({ ...kind, made: MADE })),
+};

@@ -187,6 +187,10 @@ test('WebSockets are the only actions that upgrade, as the official client opens
       `GET ${root}/task_runs/subscriptions/scheduled`,
       `GET ${root}/work_pools/{work_pool_name}/workers/connect`,
     ]);
+    const greeted = provider.actions.filter((action) => action.firstFrame !== undefined);
+    assert(greeted.every(({ upgrade, firstFrame }) => upgrade !== undefined && firstFrame?.pointer === '/token'));
+    const inHandshake = upgrading.filter((action) => action.firstFrame === undefined).map((action) => action.name);
+    assert.deepEqual(inHandshake, provider === prefectServer ? [] : ['event.publish']);
   }
 });
 

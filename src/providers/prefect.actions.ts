@@ -36,8 +36,9 @@ export function narrowedBy(query: readonly string[], narrowed: Action): Action {
   return { ...narrowed, query };
 }
 
-export function socket(opened: Action): Action {
-  return { ...opened, upgrade: 'websocket' };
+/** A WebSocket whose first message is `{"type":"auth","token":"…"}`, whatever its handshake holds. */
+export function greetedSocket(opened: Action): Action {
+  return { ...opened, upgrade: 'websocket', firstFrame: { pointer: '/token', subprotocol: 'prefect' } };
 }
 
 /** The same actions below another path. */

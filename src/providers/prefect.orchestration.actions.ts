@@ -1,7 +1,7 @@
 // The operations that Prefect Cloud (below a workspace) and Prefect Server (below `/api`) have in common: 170 of them are in both documents,
 // named once, so that a grant reads the same for either. Scopes are those that Prefect Cloud states; Prefect Server has none.
 // Follows Prefect's OpenAPI documents of Cloud and Server, API 0.8.4 (read 2026-11-21).
-import { narrowedBy, reads, removes, reveals, socket, writes } from './prefect.actions.ts';
+import { greetedSocket, narrowedBy, reads, removes, reveals, writes } from './prefect.actions.ts';
 import type { Action } from './provider.ts';
 
 /** Paths are relative to a workspace, or to the root of a server's API. */
@@ -231,13 +231,13 @@ export const prefectOrchestrationActions: readonly Action[] = [
 ];
 
 /**
- * WebSockets, which no OpenAPI document can describe; as client and server of 3.8.8 open them. The key is in the first frame and not in a
- * header; but for `event.publish` at Prefect Cloud, whose handshake has it as `Authorization: bearer …` and which has no such frame.
+ * WebSockets, which no OpenAPI document can describe; as client and server of 3.8.8 open them. The key is in the first frame; a server does not
+ * look at a header, though the client sends one to `event.publish`. Cloud has an exception (prefect-cloud.actions.ts).
  */
 export const prefectSocketActions: readonly Action[] = [
-  socket(writes('event.publish', 'GET /events/in')),
-  socket(reads('event.subscribe', 'GET /events/out')),
-  socket(reads('log.subscribe', 'GET /logs/out')),
-  socket(writes('work-pool-worker.connect', 'GET /work_pools/{work_pool_name}/workers/connect')),
-  socket(writes('task-run.subscribe-scheduled', 'GET /task_runs/subscriptions/scheduled')),
+  greetedSocket(writes('event.publish', 'GET /events/in')),
+  greetedSocket(reads('event.subscribe', 'GET /events/out')),
+  greetedSocket(reads('log.subscribe', 'GET /logs/out')),
+  greetedSocket(writes('work-pool-worker.connect', 'GET /work_pools/{work_pool_name}/workers/connect')),
+  greetedSocket(writes('task-run.subscribe-scheduled', 'GET /task_runs/subscriptions/scheduled')),
 ];

@@ -23,8 +23,15 @@ export type Place = { readonly part?: string } & (
 /** The parts of a version, by name: what is secret, and what goes with it (a client id). */
 export type Parts = Readonly<Record<string, Secret>>;
 
+/** A field of a body of `application/x-www-form-urlencoded`. Only in requests of our own: no kind's key is lent there. */
+export interface FormPlace {
+  readonly part?: string;
+  readonly in: 'form';
+  readonly name: string;
+}
+
 /** A place in one of our own requests, and whose part stands there: of the key that acts, or of the one that it is about. */
-export type SecretPlace = Place & { readonly of: 'acting' | 'target' };
+export type SecretPlace = (Place | FormPlace) & { readonly of: 'acting' | 'target' };
 
 /** One call to a provider's own API, relative to the origin of the credential. Never holds a secret. */
 export interface ProviderRequest {
@@ -93,6 +100,8 @@ export interface IssueInput {
   readonly scopes?: readonly string[];
   /** UTC milliseconds at which the new key is to end by itself; absent: never, or what the provider does by default. */
   readonly expiresAt?: UtcMs;
+  /** UTC milliseconds of the asking: for a provider that is told a lifetime instead of an end. */
+  readonly askedAt?: UtcMs;
 }
 
 declare const isGrace: unique symbol;
@@ -141,6 +150,10 @@ export interface ListedKey {
   readonly lastUsedFrom: string | null;
   /** What narrows the key at the provider, as text for people and for comparison: `project:…`. */
   readonly scope: string | null;
+  /** The key's last characters, where the list shows them: enough to tell keys apart, too few to use one. */
+  readonly hint?: string | null;
+  /** When the key ends by itself; null: never, or the provider does not say. Absent: this provider's list never says. */
+  readonly expiresAt?: UtcMs | null;
 }
 export type ListOutcome =
   /** `next`: there is more, beginning there. A list is whole only when its last page is here. */
@@ -163,12 +176,21 @@ export interface ProbeInput {
   readonly settings: KindSettings;
 }
 
+/**
+ * Whether an answer to the probe can mean anything where the key is used: a server that lets everybody in accepts every key, one that is
+ * switched off knows none. Only after `sound` does a probe count.
+ */
+export type Soundness =
+  | { readonly is: 'sound'; readonly evidence: Evidence }
+  | { readonly is: 'unsound'; readonly evidence: Evidence }
+  | { readonly is: 'unknown'; readonly evidence: Evidence; readonly retryAfterMs: number | null };
+
 /** Whose key it is, and what it may do: what a pasted one is held against. */
 export type IdentityOutcome =
   | {
       readonly is: 'known';
-      /** The account, as the provider names it: compared, never shown as more than that. */
-      readonly account: string;
+      /** The account, as the provider names it: compared, never shown as more than that. Null: the answer does not say whose. */
+      readonly account: string | null;
       readonly providerKeyId?: string;
       readonly scopes?: readonly string[];
       readonly expiresAt?: UtcMs | null;
@@ -211,6 +233,8 @@ export interface Kind {
   readonly publicParts?: readonly string[];
   /** Format of a part, for validating what is pasted or imported. Anchored. */
   readonly format: Readonly<Record<string, RegExp>>;
+  /** Beside the format, where a part carries a checksum: false for a text that is certainly no key. Offline and pure; takes the part in clear. */
+  readonly check?: Readonly<Record<string, (text: string) => boolean>>;
   /** Every place where this kind's key may stand in a request; the first one is where it is injected. */
   readonly places: readonly Place[];
   readonly rotation: RotationMode;
@@ -220,14 +244,18 @@ export interface Kind {
   readonly propagationMs: number;
   /** Origin of the service for this kind, where it is not the provider's. */
   readonly origin?: string;
-  /** The settings a credential of this kind needs, each with what it means. */
-  readonly settings: Readonly<Record<string, { readonly required: boolean; readonly about: string }>>;
+  /** The settings a credential of this kind needs, each with what it means. One with a default is never required. */
+  readonly settings: Readonly<
+    Record<string, { readonly required: boolean; readonly about: string; readonly default?: string }>
+  >;
   /** Kinds whose keys may mint and revoke this one. */
   readonly issuers: readonly string[];
   readonly issue: Operation<IssueInput, IssueOutcome> | null;
   readonly list: Operation<ListInput, ListOutcome> | null;
   readonly revoke: Operation<RevokeInput, RevokeOutcome> | null;
   readonly probe: Operation<ProbeInput, Liveness>;
+  /** Asked before each probe, without any key: a probe of a kind that has one is `unknown` unless this says `sound`. */
+  readonly preflight?: Operation<ProbeInput, Soundness>;
   /** Whose key asks in `probe` and `identity`: its own, or its issuer's with this one as the target. Absent: its own. */
   readonly asks?: 'own' | 'issuer';
   /**
@@ -241,6 +269,11 @@ export interface Kind {
   readonly scopes?: ScopeModel;
   /** Whether a new key can be asked for with an end. */
   readonly canExpire?: boolean;
+  /**
+   * For a key that is whatever its owner sets: how we make its next value. What `keeps` matches at the beginning of the old one stays, and
+   * so many random letters and digits follow. A command of the configuration puts it into force.
+   */
+  readonly made?: { readonly part: string; readonly keeps: RegExp; readonly letters: number };
   readonly byHand?: ByHand;
 }
 
@@ -258,12 +291,24 @@ export interface Action {
   readonly slashes?: readonly string[];
   /** Native scopes of which a key needs every one for this; absent where that is not known. */
   readonly scopes?: readonly string[];
+  /** Native scopes of which a key needs one, besides every one of `scopes`. */
+  readonly scopesAnyOf?: readonly string[];
   /** Mints or reveals a credential: never matched by a wildcard. */
   readonly mints?: boolean;
   /** Whether a redirect to a foreign origin may pass to the client (`pass`) or is refused. */
   readonly foreignRedirect?: 'pass';
   /** Whether the client may upgrade the connection here. */
   readonly upgrade?: 'websocket';
+  /** With `upgrade`: the key stands in the client's first message. Absent: in the handshake, where its kind has it. */
+  readonly firstFrame?: FirstFrame;
+}
+
+/** A WebSocket on which the client says who it is in its first message, as text of a JSON object. */
+export interface FirstFrame {
+  /** JSON pointer of the key in that message. */
+  readonly pointer: string;
+  /** The subprotocol that client and server agree on. */
+  readonly subprotocol: string;
 }
 
 export interface Provider {

@@ -18,6 +18,12 @@ const PROBE = {
   ],
 } as const;
 
+/** The scopes, and not whose they are. */
+const IDENTITY = {
+  request: PROBE.request,
+  answers: [{ status: 200, name: 'scopes', when: PROBE.answers[0].when, as: 'known', scopes: '/scopes' }],
+} as const;
+
 const SCOPES = { of: 'key', all: sendgridScopes, isOpen: true } as const;
 
 export const sendgrid = declared({
@@ -65,6 +71,7 @@ export const sendgrid = declared({
         ],
       },
       probe: PROBE,
+      identity: IDENTITY,
     },
     {
       name: 'admin-key',
@@ -84,6 +91,7 @@ export const sendgrid = declared({
         revoke: ['Delete the old key in the list of API keys.'],
       },
       probe: PROBE,
+      identity: IDENTITY,
     },
   ],
 });

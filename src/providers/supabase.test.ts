@@ -118,7 +118,7 @@ test('a masked key, a publishable one and one of another role are not what was a
   assert.equal(read({ ...made, type: 'publishable' }).is, 'ambiguous');
   const other = read({ ...made, secret_jwt_template: { role: 'postgres' } });
   assert(other.is === 'ambiguous');
-  assert.equal(other.evidence.signature, 'supabase.201.other-role');
+  assert.equal(other.evidence.signature, 'supabase.201.other-than-asked');
   assert.equal(read({ ...made, secret_jwt_template: null }).is, 'ambiguous');
   assert.equal(kind.issue!.read(answer(409, { message: 'exists' }), input).is, 'ambiguous');
 });

@@ -1,12 +1,11 @@
 // Supabase: secret keys of projects, minted, listed and deleted through its Management API with a personal access token, and probed at the
-// project itself. A declaration, but for names (supabase.label.ts) and the role, which is compared with the one that was asked for. Follows
+// project itself. A declaration, but for names (supabase.label.ts). Follows
 // Supabase's OpenAPI document (Management API 1.0.0, read 2026-11-21); docs/providers/supabase.md says what was never seen live.
 //
 // A project has an origin of its own, https://⟨ref⟩.supabase.co, and the Management API another: a key is used and probed at the first,
 // minted and deleted at the second.
 import { declared } from './declared.ts';
-import { at } from './declared-answers.ts';
-import type { IssueInput, IssueOutcome, Kind, ListOutcome, Provider } from './provider.ts';
+import type { Kind, ListOutcome, Provider } from './provider.ts';
 import { supabaseActions } from './supabase.actions.ts';
 import { labelOfName, nameOfLabel } from './supabase.label.ts';
 
@@ -59,6 +58,8 @@ const base = declared({
             as: 'issued',
             parts: { key: '/api_key' },
             id: '/id',
+            // A key of another role is not the key that was asked for.
+            asAsked: { '/secret_jwt_template/role': '{role}' },
           },
           // The name is one that only we give: a key that carries it was made by a request whose answer was lost.
           { status: 409, name: 'name-taken', as: 'ambiguous' },
@@ -127,12 +128,6 @@ const base = declared({
   ],
 });
 
-function demandRole(outcome: IssueOutcome, role: unknown, { settings }: IssueInput): IssueOutcome {
-  if (outcome.is !== 'issued' || role === settings['role']) return outcome;
-  // A key of another role is not the key that was asked for: it is found by its name and removed.
-  return { is: 'ambiguous', evidence: { ...outcome.evidence, signature: 'supabase.201.other-role' } };
-}
-
 function withLabels(outcome: ListOutcome): ListOutcome {
   if (outcome.is !== 'listed') return outcome;
   return { ...outcome, keys: outcome.keys.map((key) => ({ ...key, name: labelOfName(key.name) })) };
@@ -145,8 +140,7 @@ function named(kind: Kind): Kind {
     ...kind,
     issue: {
       request: (input) => issue.request({ ...input, label: nameOfLabel(input.label) }),
-      read: (answer, input) =>
-        demandRole(issue.read(answer, input), at(answer.json, '/secret_jwt_template/role'), input),
+      read: issue.read,
     },
     list: { request: list.request, read: (answer, input) => withLabels(list.read(answer, input)) },
   };

@@ -4,7 +4,7 @@
 // Keys are managed at one host (iam.twilio.com) and used at others (api.twilio.com). In code, because a declaration cannot say it: the next
 // page behind a whole address, scopes as a policy inside a form, a probe at a path that the key's own policy allows.
 import { declared } from './declared.ts';
-import type { IssueOutcome, Kind, ListOutcome, Provider } from './provider.ts';
+import type { Kind, ListOutcome, Provider } from './provider.ts';
 import { twilioActions } from './twilio.actions.ts';
 
 const IAM = 'https://iam.twilio.com';
@@ -135,7 +135,8 @@ const byDeclaration = declared({
             Policy: '{scopesText}',
           },
         },
-        answers: [{ ...CREATED, parts: SECRETS, scopes: '/policy/allow' }],
+        // A standard key, perhaps, where its policy is another one.
+        answers: [{ ...CREATED, parts: SECRETS, scopes: { at: '/policy/allow', must: 'equal' } }],
       },
       list: LIST,
       revoke: REVOKE,
@@ -207,21 +208,14 @@ function pagedByToken(list: NonNullable<Kind['list']>): NonNullable<Kind['list']
   };
 }
 
-/** The scopes as Twilio's policy, and no key taken whose policy is another one. */
+/** The scopes as Twilio's policy. */
 function withPolicy(issue: NonNullable<Kind['issue']>): NonNullable<Kind['issue']> {
   return {
     request(input) {
       const request = issue.request(input);
       return { ...request, form: { ...request.form, Policy: JSON.stringify({ allow: input.scopes }) } };
     },
-    read(answer, input): IssueOutcome {
-      const outcome = issue.read(answer, input);
-      if (outcome.is !== 'issued') return outcome;
-      const asked = new Set(input.scopes);
-      if (outcome.scopes?.length === asked.size && outcome.scopes.every((scope) => asked.has(scope))) return outcome;
-      // A standard key, perhaps: it is found by its label and removed.
-      return { is: 'ambiguous', evidence: { ...outcome.evidence, signature: `twilio.${answer.status}.other-policy` } };
-    },
+    read: issue.read,
   };
 }
 

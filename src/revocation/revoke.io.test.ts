@@ -20,6 +20,7 @@ import {
 } from '../../test/support/workshop-checks.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import { createProber } from '../credentials/prober.ts';
+import { NO_PROGRAMS } from '../credentials/programs.ts';
 import { nextImage } from '../model/change.ts';
 import { Failure } from '../model/failure.ts';
 import { neon } from '../providers/neon.ts';
@@ -221,6 +222,7 @@ test('the order is about the versions that there are once running rotations were
     kindOf: () => ({ kind: neon.kinds[1]! }),
     callFor: () => fail,
     open: fail,
+    programsFor: () => NO_PROGRAMS,
     isSealed: () => true,
     certify: () => assert.fail('nothing is proven'),
     rotate: fail,

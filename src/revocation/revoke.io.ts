@@ -1,9 +1,10 @@
 // The revocation engine: answers the protocol's shell with a database and a provider. The suspension is in the same transaction as the
 // order; the provider is called after a signed checkpoint holds the intent; the end is a certificate, or says why there is none.
-import { createAsker, type Holder, issuerOf } from '../credentials/asking.ts';
+import { createAsker, type Holder, issuerOf, revokesByValue } from '../credentials/asking.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import { type Answer, type Ask, driveProtocol } from '../credentials/drive.ts';
 import type { Bracketed, Prober } from '../credentials/prober.ts';
+import type { Programs } from '../credentials/programs.ts';
 import { type Actor, type ControlEvent, nextImage, type RowImage } from '../model/change.ts';
 import type { Desk } from '../model/desk.ts';
 import { allRows, findRow, getRow } from '../model/desk.ts';
@@ -31,6 +32,8 @@ export interface RevokerOptions {
   readonly kindOf: (credential: CredentialRow) => { kind: Kind };
   readonly callFor: (credential: CredentialRow) => Call;
   readonly open: (credential: CredentialRow, version: VersionRow) => Promise<Readonly<Record<string, Secret>>>;
+  /** Programs of the operator's for this credential. */
+  readonly programsFor: (credential: CredentialRow) => Programs;
   readonly isSealed: () => boolean;
   readonly certify: (facts: {
     row: RevocationRow;
@@ -174,6 +177,11 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     version: VersionRow,
   ): Promise<JsonObject> {
     const { kind } = options.kindOf(credential);
+    const program = options.programsFor(credential).revoke;
+    if (program !== null) {
+      const { is, evidence } = await program(providerKeyId ?? '', await options.open(credential, version));
+      return { outcome: is, ...evidence, providerKeyId };
+    }
     const issuer = issuerOf(desk.rows, credential);
     if (kind.revoke === null || issuer === null || providerKeyId === null) return { outcome: 'impossible' };
     const said = await asker.revoke(kind, { settings: credential.settings, providerKeyId }, issuer, {
@@ -290,7 +298,12 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
   ): Promise<RevocationRow[]> {
     const at = desk.clock.now();
     const { kind } = options.kindOf(credential);
-    const canCall = kind.revoke !== null && issuerOf(desk.rows, credential) !== null;
+    const canAsk = kind.revoke !== null && issuerOf(desk.rows, credential) !== null;
+    const isProgram = options.programsFor(credential).revoke !== null;
+    // Whoever is shown the key itself needs no id of it. Where one slot holds the key, a delete ends more than the key: that is not done unasked.
+    const isByValue = canAsk && kind.rotation !== 'swap' && revokesByValue(kind, credential.settings);
+    const isNameless = isProgram || isByValue;
+    const canCall = canAsk || isProgram;
     const rows: RevocationRow[] = [];
     const images: RowImage[] = [];
     for (const stale of versions) {
@@ -305,7 +318,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
         requestedAt: at,
         requestedBy: asked.actor,
         endedAt: null,
-        state: beginRevocation(canCall ? version.providerKeyId : null),
+        state: beginRevocation(canCall ? (version.providerKeyId ?? (isNameless ? '' : null)) : null),
         policy: defaultRevocationPolicy(kind.propagationMs),
         refusals: [],
         revokeCalledAt: null,

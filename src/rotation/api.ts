@@ -1,9 +1,10 @@
-// Routes of rotations: what runs and ran, its journal, asking for one, and retiring a version that was replaced. The engine comes in as an
-// interface.
+// Routes of rotations: what runs and ran, its journal, what a person must do for it, asking for one, bringing its key, and retiring a version
+// that was replaced. The engine comes in as an interface.
 import { z } from 'zod';
-import { REASONS } from '../credentials/api-schemas.ts';
-import type { CredentialRow } from '../credentials/credential.ts';
-import { getRow } from '../model/desk.ts';
+import { partsSchema, REASONS } from '../credentials/api-schemas.ts';
+import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
+import { toRfc3339 } from '../model/clock.ts';
+import { allRows, findRow, getRow } from '../model/desk.ts';
 import { Failure } from '../model/failure.ts';
 import {
   type Context,
@@ -24,8 +25,10 @@ import {
   timeOrNull,
   timeSchema,
 } from '../model/route.ts';
+import type { Kind, Provider } from '../providers/provider.ts';
 import type { RotationRow } from './rotation.ts';
 import type { Rotator } from './rotator.ts';
+import { todoOf } from './todo.ts';
 
 /** One entry of a rotation's journal, as it stands in the control log. */
 export interface JournalEntry {
@@ -39,6 +42,8 @@ export interface JournalEntry {
 export interface RotationRoom {
   readonly rotator: Rotator;
   readonly records: Records;
+  /** Null where this program has no such kind. */
+  kindOf(credential: CredentialRow): { readonly provider: Provider; readonly kind: Kind } | null;
   /** The control entries that changed this rotation, in order; bounded. */
   journal(row: RotationRow): Promise<readonly JournalEntry[]>;
 }
@@ -72,6 +77,12 @@ const stepSchema = z.object({
   detail: z.looseObject({}),
 });
 
+const todoSchema = z.object({
+  url: z.string().meta({ description: 'The page where it is done' }),
+  steps: z.array(z.string()),
+  until: timeOrNull.meta({ description: 'When the rotation gives up waiting; null where it does not say' }),
+});
+
 /**
  * What rotating a credential needs besides credential:rotate: every permission that minting its key would need. The key of an issuer
  * mints others, so it counts as writing credentials.
@@ -84,7 +95,7 @@ export function demandMinting({ caller }: Pick<Context, 'caller'>, credential: C
   }
 }
 
-export function rotationRoutes({ rotator, records, journal }: RotationRoom): Route[] {
+export function rotationRoutes({ rotator, records, kindOf, journal }: RotationRoom): Route[] {
   const tag = 'rotations';
   const params = idParams('rotation');
   const shown = { about: 'The rotation as it is now', schema: rotationSchema };
@@ -94,6 +105,22 @@ export function rotationRoutes({ rotator, records, journal }: RotationRoom): Rou
     if (row === null) throw new Failure('not-found', 'there is no such rotation');
     demandMinting(context, getRow<CredentialRow>(context.desk.rows, 'credential', row.credentialId));
     return row;
+  }
+
+  function todoView({ desk }: Pick<Context, 'desk'>, row: RotationRow): object | null {
+    const credential = findRow<CredentialRow>(desk.rows, 'credential', row.credentialId);
+    const found = credential === null ? null : kindOf(credential);
+    if (credential === null || found === null) return null;
+    const own = new Set([row.state.old.versionId, row.state.fresh?.versionId]);
+    const isOvertaken =
+      allRows<RotationRow>(desk.rows, 'rotation').some(
+        (one) => one.credentialId === credential.id && one.id !== row.id,
+      ) ||
+      allRows<VersionRow>(desk.rows, 'version').some(
+        (one) => one.credentialId === credential.id && one.state === 'current' && !own.has(one.id),
+      );
+    const todo = todoOf(row, { credential, ...found, isOvertaken });
+    return todo === null ? null : { ...todo, until: todo.until === null ? null : toRfc3339(todo.until) };
   }
 
   return [
@@ -122,16 +149,23 @@ export function rotationRoutes({ rotator, records, journal }: RotationRoom): Rou
       summary: 'Rotates a credential',
       description: 'It goes on by itself. The key of an issuer needs credential:write too.',
       tag,
-      body: z.strictObject({ credential: idSchema('credential'), reason: reasonSchema.default('superseded') }),
+      body: z.strictObject({
+        credential: idSchema('credential'),
+        reason: reasonSchema.default('superseded'),
+        byHand: z
+          .boolean()
+          .default(false)
+          .meta({ description: 'A person makes the new key and brings it, whatever the provider’s API could do' }),
+      }),
       answers: { 202: { about: 'The rotation has begun', schema: rotationSchema } },
       effect: 'outside',
-      async handler(context, { body: { credential: id, reason } }) {
+      async handler(context, { body: { credential: id, reason, byHand } }) {
         const credential = context.desk.rows.get('credential')?.get(id) as CredentialRow | undefined;
         if (credential === undefined) throw invalidField('/credential', 'there is no such credential');
         demandMinting(context, credential);
         const trigger = reason === 'compromised' ? 'compromise' : 'operator';
         const actor = context.caller.principalId;
-        const row = await rotator.request({ credentialId: id, trigger, reason, actor });
+        const row = await rotator.request({ credentialId: id, trigger, reason, actor, byHand });
         return rowAnswer(row, rowView(row), 202);
       },
     }),
@@ -139,36 +173,66 @@ export function rotationRoutes({ rotator, records, journal }: RotationRoom): Rou
       method: 'GET',
       path: '/v1/rotations/{id}',
       permission: 'credential:read',
-      summary: 'A rotation with its journal',
+      summary: 'A rotation with its journal, and what a person must do for it now',
       tag,
       params,
       answers: {
         200: {
-          about: 'The rotation, and each step on record',
-          schema: z.object({ rotation: rotationSchema, steps: z.array(stepSchema) }),
+          about: 'The rotation, each step on record, and what a person must do now',
+          schema: z.object({
+            rotation: rotationSchema,
+            steps: z.array(stepSchema),
+            todo: todoSchema.nullable().meta({ description: 'Null: nobody has to do anything' }),
+          }),
         },
       },
-      async handler(_context, { params: { id } }) {
+      async handler(context, { params: { id } }) {
         const row = await records.find<RotationRow>('rotation', id);
         if (row === null) throw new Failure('not-found', 'there is no such rotation');
         const steps = (await journal(row)).map((step) => ({ ...step, at: new Date(step.at).toISOString() }));
-        return rowAnswer(row, { rotation: rowView(row), steps });
+        return rowAnswer(row, { rotation: rowView(row), steps, todo: todoView(context, row) });
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/rotations/{id}/key',
+      permission: 'credential:write',
+      summary: 'Brings the key that a rotation waits for',
+      description:
+        'Taken is a key of the right form that the provider accepts, of the same account, that is none of the keys before it and may do no more. Another one is refused, on record, and the rotation waits on. Needs credential:rotate too.',
+      tag,
+      params,
+      body: z.strictObject({ parts: partsSchema }),
+      answers: { 202: { about: 'The key is stored, and the rotation goes on', schema: rotationSchema } },
+      matches: 'rotation',
+      effect: 'outside',
+      async handler(context, { params: { id }, body }) {
+        await found(context, id);
+        const row = await rotator.bring(id, body.parts, context.caller.principalId);
+        return rowAnswer(row, rowView(row), 202);
       },
     }),
     route({
       method: 'POST',
       path: '/v1/rotations/{id}/cancel',
       permission: 'credential:rotate',
-      summary: 'Undoes a rotation that has not begun to revoke the old key',
+      summary: 'Undoes a rotation that has not begun to revoke the old key, or ends it where it stands',
       tag,
       params,
-      body: z.strictObject({ reason: z.string().min(1).max(NOTE_LENGTH_MAX) }),
+      body: z.strictObject({
+        reason: z.string().min(1).max(NOTE_LENGTH_MAX),
+        abandon: z.boolean().default(false).meta({
+          description:
+            'Ends it where it stands, also past its pivot; what is left of it is shown by the inventory and ended by retiring the version',
+        }),
+      }),
       answers: { 202: shown },
       matches: 'rotation',
       effect: 'outside',
       async handler(context, { params: { id }, body }) {
         await found(context, id);
-        const row = await rotator.cancel(id, body.reason, context.caller.principalId);
+        const end = body.abandon ? rotator.supersede : rotator.cancel;
+        const row = await end(id, body.reason, context.caller.principalId);
         return rowAnswer(row, rowView(row), 202);
       },
     }),

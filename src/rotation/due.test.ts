@@ -13,6 +13,7 @@ function due(credential: Partial<CredentialRow>, version: Partial<VersionRow> | 
   return dueFor(
     credentialRow({ policy, issuerId: 'crd_i', ...credential }),
     version === null ? null : versionRow(version),
+    { issuer: true, providerKeyId: true },
     now,
   );
 }

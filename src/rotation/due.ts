@@ -20,14 +20,20 @@ export type Due =
 
 const DAY_MS = 86_400_000;
 
-export function dueFor(credential: CredentialRow, current: VersionRow | null, now: UtcMs): Due {
+/** What rotating it takes. Where a person brings the new key, it takes neither. */
+export interface Needs {
+  readonly issuer: boolean;
+  readonly providerKeyId: boolean;
+}
+
+export function dueFor(credential: CredentialRow, current: VersionRow | null, needs: Needs, now: UtcMs): Due {
   const no = (why: Extract<Due, { due: false }>['why'], at: UtcMs | null = null): Due => ({ due: false, why, at });
   if (credential.policy.everyDays === null) return no('not-scheduled');
   if (credential.retiredAt !== null) return no('retired');
   if (credential.suspendedAt !== null) return no('suspended');
   if (current === null) return no('no-current-version');
-  if (credential.issuerId === null) return no('no-issuer');
-  if (current.providerKeyId === null) return no('unidentified');
+  if (needs.issuer && credential.issuerId === null) return no('no-issuer');
+  if (needs.providerKeyId && current.providerKeyId === null) return no('unidentified');
   const at = (current.promotedAt ?? current.createdAt) + credential.policy.everyDays * DAY_MS;
   return now >= at ? { due: true, why: 'age' } : no('not-yet', at);
 }

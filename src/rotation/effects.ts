@@ -1,25 +1,28 @@
 // What a rotation's effects do at the provider, and which event each outcome is. Uses what it is given; decides nothing that the
 // protocol decides. The event that claims least is the answer to everything that cannot be told.
-import { type AskTools, createAsker, type Holder } from '../credentials/asking.ts';
+import { type AskTools, createAsker, type Holder, revokesByValue } from '../credentials/asking.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import { orphansOf } from '../credentials/inventory.ts';
 import { issuing } from '../credentials/issuing.ts';
 import { formatLabel, labelPart } from '../credentials/label.ts';
 import type { Live } from '../credentials/live.ts';
 import type { Bracketed, Prober } from '../credentials/prober.ts';
+import type { Programs } from '../credentials/programs.ts';
 import type { UtcMs } from '../model/clock.ts';
 import { Failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
-import type { Evidence, Kind, Parts } from '../providers/provider.ts';
+import { type Evidence, graceSeconds, type IssueOutcome, type Kind, type Parts } from '../providers/provider.ts';
 import type { OverlapEffect, OverlapEvent, OverlapState } from './overlap.ts';
-import type { RotationRow } from './rotation.ts';
+import type { OverlapRotation, RotationEvent, RotationRow } from './rotation.ts';
+import type { SwapEvent } from './swap-state.ts';
 
 /** What one rotation works with, looked up afresh for each effect: rows may have changed meanwhile. */
-export interface Scene {
-  readonly row: RotationRow;
+export interface Scene<Row extends RotationRow = RotationRow> {
+  readonly row: Row;
   readonly credential: CredentialRow;
   readonly kind: Kind;
-  readonly issuer: Holder;
+  /** Null where there is none with a usable key. */
+  readonly issuer: Holder | null;
   /** All versions of the credential. */
   readonly versions: readonly VersionRow[];
 }
@@ -30,38 +33,42 @@ export interface EffectTools extends AskTools {
   readonly mono: () => number;
   readonly live: Live;
   readonly prober: Prober;
+  /** Programs of the operator's for this credential. */
+  readonly programsFor: (credential: CredentialRow) => Programs;
   /** Confirms the version's envelope in a second failure domain; null where none is configured. */
   readonly copy: ((credential: CredentialRow, version: VersionRow) => Promise<void>) | null;
   readonly newVersionId: () => string;
 }
 
 /** What an effect brought: its event, what goes on record with it, and what must be stored in the same transaction. */
-export interface Brought {
-  readonly event: OverlapEvent;
+export interface Brought<Event extends RotationEvent = RotationEvent> {
+  readonly event: Event;
   readonly detail: JsonObject;
   readonly parts: Parts | null;
   /** When the provider ends what was issued; null: never, or it does not say. */
   readonly expiresAt: UtcMs | null;
+  /** The name that a key carries in the provider's list. */
+  readonly label: string | null;
   readonly bracketed: Bracketed | null;
 }
 
-function brought(event: OverlapEvent, detail: JsonObject = {}): Brought {
-  return { event, detail, parts: null, expiresAt: null, bracketed: null };
+export function brought<Event extends RotationEvent>(event: Event, detail: JsonObject = {}): Brought<Event> {
+  return { event, detail, parts: null, expiresAt: null, label: null, bracketed: null };
 }
 
-function said(evidence: Evidence): JsonObject {
+export function said(evidence: Evidence): { status: number | null; signature: string; requestId: string | null } {
   return { status: evidence.status, signature: evidence.signature, requestId: evidence.requestId };
 }
 
 /** How far a provider's clock may be off ours before its `last_used_at` counts as somebody else's use. */
 const CLOCK_TOLERANCE_MS = 3_000;
 
-export async function perform(
+export async function performOverlap(
   effect: OverlapEffect,
-  state: OverlapState,
-  scene: Scene,
+  scene: Scene<OverlapRotation>,
   tools: EffectTools,
-): Promise<Brought> {
+): Promise<Brought<OverlapEvent>> {
+  const { state } = scene.row;
   switch (effect.do) {
     case 'issue':
       return issue(effect.attempt, scene, tools);
@@ -70,30 +77,43 @@ export async function perform(
     case 'discard':
       return discard(effect.providerKeyId, scene, tools);
     case 'probe':
-      return probe(effect.which, state, scene, tools);
+      return probe({ ...effect, isProof: state.step === 'prove' }, scene, tools);
     case 'observe':
-      return observe(effect.which, state, scene, tools);
+      return observe(effect.which, scene, tools);
     case 'cover':
-      return cover(state, scene, tools);
+      return cover(scene, tools);
     case 'revoke':
       return revoke(effect.which, state, scene, tools);
   }
 }
 
+/** The name of a key in the provider's list: whose it is, and which try made it. */
 export function labelFor(instance: string, row: Pick<RotationRow, 'id' | 'credentialId'>, attempt: number): string {
   return formatLabel({ instance, credential: labelPart(row.credentialId), rotation: labelPart(row.id), attempt });
 }
 
-async function issue(attempt: number, scene: Scene, tools: EffectTools): Promise<Brought> {
+/** Codes of a failure after which it is certain that nothing was sent. */
+const UNSENT: ReadonlySet<string> = new Set(['upstream-unavailable', 'sealed', 'invalid', 'impossible', 'no-issuer']);
+
+/** Whether certainly nothing was sent. */
+export function isUnsent(code: string): boolean {
+  return UNSENT.has(code);
+}
+
+async function issue(
+  attempt: number,
+  scene: Scene<OverlapRotation>,
+  tools: EffectTools,
+): Promise<Brought<OverlapEvent>> {
+  const isReplacement = scene.row.state.means.issue === 'grace';
   const label = labelFor(tools.instance, scene.row, attempt);
-  const input = { ...issuing(scene.kind, scene.row.settings, tools.now()), label };
-  const outcome = await createAsker(tools).issue(scene.kind, input, scene.issuer);
+  const outcome = isReplacement ? await replaceWithGrace(label, scene, tools) : await make(label, scene, tools);
   if (outcome.is === 'no-answer') {
     // Only what certainly was not sent made no key.
-    const unsent = ['upstream-unavailable', 'sealed', 'invalid', 'impossible'].includes(outcome.code);
-    return brought(unsent ? { on: 'issue-refused', quotaFull: false } : { on: 'issue-ambiguous' }, {
-      outcome: outcome.code,
-    });
+    const event = isUnsent(outcome.code)
+      ? { on: 'issue-refused' as const, quotaFull: false }
+      : { on: 'issue-ambiguous' as const };
+    return brought(event, { outcome: outcome.code });
   }
   const detail = { ...said(outcome.evidence), outcome: outcome.is };
   if (outcome.is === 'ambiguous') return brought({ on: 'issue-ambiguous' }, detail);
@@ -104,12 +124,38 @@ async function issue(attempt: number, scene: Scene, tools: EffectTools): Promise
     detail: { ...detail, providerKeyId: outcome.providerKeyId },
     parts: outcome.parts,
     expiresAt: outcome.expiresAt ?? null,
+    label: isReplacement ? null : label,
     bracketed: null,
   };
 }
 
-async function list(scene: Scene, tools: EffectTools): Promise<Brought> {
-  if (scene.kind.list === null) return brought({ on: 'list-impossible' });
+type Issued = IssueOutcome | { readonly is: 'no-answer'; readonly code: string };
+
+async function make(label: string, scene: Scene, tools: EffectTools): Promise<Issued> {
+  const program = tools.programsFor(scene.credential).issue;
+  if (program !== null) return program(label);
+  if (scene.issuer === null) return { is: 'no-answer', code: 'no-issuer' };
+  const input = { ...issuing(scene.kind, scene.row.settings, tools.now()), label };
+  return createAsker(tools).issue(scene.kind, input, scene.issuer);
+}
+
+/** The longest grace there is: the old key is revoked as soon as nobody uses it, and must not end before. */
+async function replaceWithGrace(label: string, scene: Scene<OverlapRotation>, tools: EffectTools): Promise<Issued> {
+  const { kind, issuer, credential, row } = scene;
+  if (issuer === null) return { is: 'no-answer', code: 'no-issuer' };
+  const old = { credential, version: versionOf(row.state.old.versionId, scene) };
+  const longest = kind.graceMaxSeconds ?? 0;
+  const input = {
+    ...issuing(kind, row.settings, tools.now()),
+    label,
+    providerKeyId: row.state.old.providerKeyId,
+    grace: graceSeconds(longest, longest),
+  };
+  return createAsker(tools).replace(kind, input, issuer, old);
+}
+
+async function list(scene: Scene, tools: EffectTools): Promise<Brought<OverlapEvent>> {
+  if (scene.kind.list === null || scene.issuer === null) return brought({ on: 'list-impossible' });
   const outcome = await createAsker(tools).list(scene.kind, scene.row.settings, scene.issuer);
   if (outcome.is !== 'listed') {
     return brought(
@@ -130,7 +176,7 @@ function heldIds(versions: readonly VersionRow[]): Set<string> {
   return new Set(versions.map((version) => version.providerKeyId).filter((id) => id !== null));
 }
 
-async function discard(providerKeyId: string, scene: Scene, tools: EffectTools): Promise<Brought> {
+async function discard(providerKeyId: string, scene: Scene, tools: EffectTools): Promise<Brought<OverlapEvent>> {
   const answered = await revokeAt(providerKeyId, null, scene, tools);
   const gone = answered.outcome === 'accepted' || answered.outcome === 'absent';
   return brought({ on: gone ? 'discarded' : 'discard-failed' }, { ...answered, providerKeyId });
@@ -142,6 +188,12 @@ async function revokeAt(
   scene: Scene,
   tools: EffectTools,
 ): Promise<{ readonly [key: string]: string | number | null; readonly outcome: string }> {
+  const program = tools.programsFor(scene.credential).revoke;
+  if (program !== null && version !== null) {
+    const outcome = await program(providerKeyId, await tools.open(scene.credential, version));
+    return { outcome: outcome.is, ...said(outcome.evidence) };
+  }
+  if (scene.issuer === null) return { outcome: 'no-issuer' };
   const input = { settings: scene.row.settings, providerKeyId };
   const target = version === null ? null : { credential: scene.credential, version };
   const outcome = await createAsker(tools).revoke(scene.kind, input, scene.issuer, target);
@@ -150,17 +202,30 @@ async function revokeAt(
   return { outcome: outcome.is, status, signature, requestId };
 }
 
-function versionOf(which: 'old' | 'fresh', state: OverlapState, scene: Scene): VersionRow {
-  const held = which === 'old' ? state.old : state.fresh;
-  const version = scene.versions.find((one) => one.id === held?.versionId);
+function versionOf(versionId: string | undefined, scene: Scene): VersionRow {
+  const version = scene.versions.find((one) => one.id === versionId);
   if (version === undefined) throw new Failure('corrupt', 'the rotation names a version that is not there');
   return version;
 }
 
-async function probe(which: 'old' | 'fresh', state: OverlapState, scene: Scene, tools: EffectTools): Promise<Brought> {
-  const target = { credential: scene.credential, version: versionOf(which, state, scene) };
+function versionFor(which: 'old' | 'fresh', scene: Scene): VersionRow {
+  const { state } = scene.row;
+  return versionOf((which === 'old' ? state.old : state.fresh)?.versionId, scene);
+}
+
+/** What both protocols understand. */
+type SharedEvent = OverlapEvent & SwapEvent;
+
+/** Asks about one of the two keys; the other one, where it may be expected to live, or the issuer is the control. */
+export async function probe(
+  { which, isProof }: { readonly which: 'old' | 'fresh'; readonly isProof: boolean },
+  scene: Scene,
+  tools: EffectTools,
+): Promise<Brought<SharedEvent>> {
+  const { state } = scene.row;
+  const target = { credential: scene.credential, version: versionFor(which, scene) };
   // Where an acceptance is hoped for, it needs no control; only a refusal does.
-  if (state.step !== 'prove') {
+  if (!isProof) {
     const reading = await tools.prober.read(target);
     if (reading.is === 'alive') {
       return brought({ on: 'probed', verdict: 'alive' }, { signature: reading.signature, status: reading.status });
@@ -168,35 +233,32 @@ async function probe(which: 'old' | 'fresh', state: OverlapState, scene: Scene, 
   }
   const other = which === 'old' ? state.fresh : state.old;
   const sibling = scene.versions.find((one) => one.id === other?.versionId);
-  const control =
-    sibling !== undefined && (sibling.state === 'current' || sibling.state === 'previous')
-      ? { credential: scene.credential, version: sibling }
-      : scene.issuer;
-  const seen = await tools.prober.bracket(target, control);
+  const isLive = sibling !== undefined && (sibling.state === 'current' || sibling.state === 'previous');
+  const own = isLive ? { credential: scene.credential, version: sibling } : null;
+  let seen = await tools.prober.bracket(target, own ?? scene.issuer);
+  // Where the other key is not accepted, the issuer says whether anything is. Not of the old key that is to be proven dead: that its successor
+  // works is part of what is proven.
+  const isOther = own !== null && scene.issuer !== null && !(isProof && which === 'old');
+  if (seen.verdict === 'unknown' && isOther) seen = await tools.prober.bracket(target, scene.issuer);
   const { signature, status } = seen.target;
-  return {
-    event: { on: 'probed', verdict: seen.verdict },
-    detail: { ...seen.probe, signature, status },
-    parts: null,
-    expiresAt: null,
-    bracketed: seen,
-  };
+  const detail = { ...seen.probe, signature, status };
+  return { ...brought({ on: 'probed', verdict: seen.verdict }, detail), bracketed: seen };
 }
 
 async function observe(
   which: 'old' | 'fresh',
-  state: OverlapState,
-  scene: Scene,
+  scene: Scene<OverlapRotation>,
   tools: EffectTools,
-): Promise<Brought> {
-  const version = versionOf(which, state, scene);
+): Promise<Brought<OverlapEvent>> {
+  const version = versionFor(which, scene);
   const { inFlight, idleMs, lastUseAt } = tools.live.activity(version.id, tools.mono());
   const detail = { inFlight, users: tools.live.users(version.id) };
+  const { issuer, kind } = scene;
   // The provider is asked only when our own traffic is over: its word is the last one to wait for.
-  if (inFlight > 0 || idleMs < scene.row.policy.quietMs || scene.kind.list === null) {
+  if (inFlight > 0 || idleMs < scene.row.policy.quietMs || kind.list === null || issuer === null) {
     return brought({ on: 'observed', known: true, inFlight, idleMs }, detail);
   }
-  const outcome = await createAsker(tools).list(scene.kind, scene.row.settings, scene.issuer);
+  const outcome = await createAsker(tools).list(kind, scene.row.settings, issuer);
   if (outcome.is !== 'listed') {
     const why = outcome.is === 'no-answer' ? { outcome: outcome.code } : said(outcome.evidence);
     return brought({ on: 'observed', known: false, inFlight, idleMs: 0 }, why);
@@ -217,18 +279,30 @@ export function elsewhereIdle(providerLastUse: UtcMs | null, ourLastUse: UtcMs |
   return Math.max(0, now - providerLastUse);
 }
 
-async function cover(state: OverlapState, scene: Scene, tools: EffectTools): Promise<Brought> {
+export async function cover(scene: Scene, tools: EffectTools): Promise<Brought<SharedEvent>> {
   if (tools.copy === null) return brought({ on: 'covered', by: 'none' });
   try {
-    await tools.copy(scene.credential, versionOf('fresh', state, scene));
+    await tools.copy(scene.credential, versionFor('fresh', scene));
     return brought({ on: 'covered', by: 'copy' });
   } catch (error) {
     return brought({ on: 'cover-failed' }, { outcome: Failure.is(error) ? error.code : 'error' });
   }
 }
 
-async function revoke(which: 'old' | 'fresh', state: OverlapState, scene: Scene, tools: EffectTools): Promise<Brought> {
+async function revoke(
+  which: 'old' | 'fresh',
+  state: OverlapState,
+  scene: Scene<OverlapRotation>,
+  tools: EffectTools,
+): Promise<Brought<OverlapEvent>> {
   const held = which === 'old' ? state.old : state.fresh;
-  const detail = await revokeAt(held?.providerKeyId ?? '', versionOf(which, state, scene), scene, tools);
-  return brought({ on: 'revoke-called' }, { ...detail, providerKeyId: held?.providerKeyId ?? null });
+  const providerKeyId = held?.providerKeyId ?? '';
+  // An empty id names no key, and at some providers all of them: such a key is ended by hand.
+  const isNameless = providerKeyId === '' && !revokesByValue(scene.kind, scene.row.settings);
+  const isOurs = tools.programsFor(scene.credential).revoke !== null;
+  if (state.means.revoke === 'person' || (isNameless && !isOurs)) {
+    return brought({ on: 'revoke-called' }, { outcome: 'by-hand' });
+  }
+  const detail = await revokeAt(providerKeyId, versionFor(which, scene), scene, tools);
+  return brought({ on: 'revoke-called' }, { ...detail, providerKeyId });
 }

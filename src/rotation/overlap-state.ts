@@ -5,6 +5,7 @@ import type { Instant } from '../model/instant.ts';
 
 export const OVERLAP_STEPS = [
   'issue',
+  'await',
   'reconcile',
   'verify',
   'promote',
@@ -18,14 +19,26 @@ export const OVERLAP_STEPS = [
 ] as const;
 export type OverlapStep = (typeof OVERLAP_STEPS)[number];
 
-/** A version as the protocol knows it: our id, and the provider's id that is kept until its death is proven. */
+/** A version as the protocol knows it: our id, and the provider's id that is kept until its death is proven; empty where nobody knows one. */
 export interface Held {
   readonly versionId: string;
   readonly providerKeyId: string;
 }
 
+/** How a rotation comes by its new key, and who ends the old one. Pinned when it is requested. */
+export interface Means {
+  /**
+   * `api`: the provider makes a key beside the old one. `grace`: it replaces the old one, which lives on for a while. `person`: somebody makes it
+   * and brings it.
+   */
+  readonly issue: 'api' | 'grace' | 'person';
+  /** `person`: somebody deletes it, or bringing the new key ended it; nothing is called, and its death is watched for. */
+  readonly revoke: 'api' | 'person';
+}
+
 export interface OverlapState {
   readonly protocol: 'overlap/1';
+  readonly means: Means;
   readonly step: OverlapStep;
   /** The effect of this step was journaled as begun and has no outcome yet. */
   readonly intent: boolean;
@@ -33,6 +46,8 @@ export interface OverlapState {
   readonly attempt: number;
   readonly old: Held;
   readonly fresh: Held | null;
+  /** A replacement with grace was asked for and may have happened: the old key will end by itself. No way back. */
+  readonly committed: boolean;
   readonly promoted: boolean;
   /** The old key's revocation was begun: no way back. */
   readonly pivoted: boolean;
@@ -82,6 +97,10 @@ export type OverlapEvent =
   | { readonly on: 'issued'; readonly versionId: string; readonly providerKeyId: string }
   | { readonly on: 'issue-refused'; readonly quotaFull: boolean }
   | { readonly on: 'issue-ambiguous' }
+  /** Nobody brought a key in time. */
+  | { readonly on: 'expired' }
+  /** A key was brought that is not taken. Goes on record; nothing changes. */
+  | { readonly on: 'key-refused' }
   /** The provider's list, reduced to this rotation's keys that no version holds (see `orphansOf`). */
   | { readonly on: 'listed'; readonly orphans: readonly string[] }
   | { readonly on: 'list-failed' }

@@ -7,27 +7,42 @@
 //   reconcile      revoke the new key, prove, sweep ─► aborted
 //                  the pivot is the first revoke call of the old key; after it, forward only
 //
+// Where a person makes the new key (means.issue `person`), `await` stands in the place of `issue` until it is brought; where a person deletes
+// the old one (means.revoke `person`), `revoke` calls nobody and `prove` watches until it is gone. Where the provider replaces the key and leaves
+// the old one a grace (`grace`), the first call that may have got through is a point of no return: then a lost answer, or a key that was dead on
+// arrival, is answered by another replacement, never by going back.
+//
 // No key is revoked, forwards or backwards, unless the key that stays was accepted less than CONFIRMED_FOR_MS before, in this boot.
 // Storing is part of `issued`: the shell commits the new version's envelope and the event in one transaction, so there is no
 // state in which a key is known but its bytes are not. What a crash leaves behind: an `intent` without an outcome. For `issue` it means
 // that a key may exist whose bytes are gone (reconcile finds it by its label and deletes it); for `revoke` and `discard` the call is repeated.
 // Time is an Instant (model/instant.ts): no wait is ever cut short by a clock step or a restart.
-import { isProvenDead, NO_EVIDENCE, nextProbeMs, weigh } from '../credentials/death.ts';
+import { NO_EVIDENCE, nextProbeMs } from '../credentials/death.ts';
 import type { Decision, Protocol } from '../credentials/drive.ts';
 import { elapsedMs, type Instant } from '../model/instant.ts';
-import type {
-  Held,
-  Observation,
-  OverlapEffect,
-  OverlapEvent,
-  OverlapState,
-  OverlapStep,
-  Verdict,
-} from './overlap-state.ts';
+import type { Held, Means, OverlapEffect, OverlapEvent, OverlapState } from './overlap-state.ts';
+import {
+  afterAwait,
+  afterConfirm,
+  afterDrain,
+  afterIssue,
+  afterList,
+  afterProof,
+  afterVerify,
+  DEAD_ON_ARRIVAL,
+  enter,
+  finish,
+  firstStep,
+  isCommitted,
+  resume,
+  retry,
+  undo,
+} from './overlap-steps.ts';
 import type { OverlapPolicy } from './policy.ts';
 
 export {
   type Held,
+  type Means,
   OVERLAP_STEPS,
   type OverlapAnswer,
   type OverlapAsk,
@@ -36,16 +51,21 @@ export {
   type OverlapState,
   type OverlapStep,
 } from './overlap-state.ts';
+export { DEAD_ON_ARRIVAL } from './overlap-steps.ts';
+
+const BY_API: Means = { issue: 'api', revoke: 'api' };
 
 /** The state in which a rotation is requested. */
-export function beginOverlap(old: Held, now: Instant): OverlapState {
+export function beginOverlap(old: Held, now: Instant, means: Means = BY_API): OverlapState {
   return {
     protocol: 'overlap/1',
-    step: 'issue',
+    means,
+    step: firstStep(means),
     intent: false,
     attempt: 1,
     old,
     fresh: null,
+    committed: false,
     promoted: false,
     pivoted: false,
     undoing: null,
@@ -66,8 +86,8 @@ export function beginOverlap(old: Held, now: Instant): OverlapState {
 }
 
 /** The state in which a version is retired that another one has already replaced: after a restore, see credentials/recovery.ts. */
-export function beginRetirement(old: Held, current: Held, now: Instant): OverlapState {
-  return { ...beginOverlap(old, now), step: 'drain', fresh: current, promoted: true };
+export function beginRetirement(old: Held, current: Held, now: Instant, revoke: Means['revoke'] = 'api'): OverlapState {
+  return { ...beginOverlap(old, now, { issue: 'api', revoke }), step: 'drain', fresh: current, promoted: true };
 }
 
 /** The next thing to do. Total: every state has an answer, and the same state at the same instant the same one. */
@@ -91,8 +111,14 @@ export function decide(
   switch (state.step) {
     case 'issue':
       return act({ do: 'issue', attempt: state.attempt }, true);
+    case 'await': {
+      const left = policy.awaitMaxMs - elapsedMs(state.since, now);
+      return left > 0 ? { kind: 'wait', ms: left } : { kind: 'note', event: { on: 'expired' } };
+    }
     case 'reconcile':
     case 'sweep':
+      // Such keys carry no label of ours: none can be told from somebody else's.
+      if (state.means.issue !== 'api') return { kind: 'note', event: { on: 'list-impossible' } };
       if (state.orphans.length > 0) return act({ do: 'discard', providerKeyId: state.orphans[0]! }, true);
       return act({ do: 'list' }, false);
     case 'verify':
@@ -142,6 +168,7 @@ export function evolve(state: OverlapState, event: OverlapEvent, now: Instant, p
   if (event.on === 'resumed') return state.end === 'blocked' ? resume(state, now, policy) : state;
   if (state.end !== null) return state;
   if (event.on === 'cancelled') {
+    if (isCommitted(state)) return state;
     // While a key that was dead on arrival is cleared away, a cancel means that no other one is issued.
     if (state.undoing === DEAD_ON_ARRIVAL) return { ...state, undoing: event.reason };
     return state.pivoted || state.undoing !== null ? state : undo(state, event.reason, now);
@@ -150,6 +177,8 @@ export function evolve(state: OverlapState, event: OverlapEvent, now: Instant, p
   switch (state.step) {
     case 'issue':
       return afterIssue(state, event, now, policy);
+    case 'await':
+      return afterAwait(state, event, now);
     case 'reconcile':
     case 'sweep':
       return afterList(state, event, now, policy);
@@ -182,140 +211,6 @@ function begin(state: OverlapState): OverlapState {
   return { ...state, intent: true, pivoted };
 }
 
-/** Moves to a step with its counters fresh. What outlives a step is named by the caller. */
-function enter(state: OverlapState, step: OverlapStep, now: Instant): OverlapState {
-  return { ...state, step, intent: false, failures: 0, alive: 0, dead: 0, orphans: [], since: now, pause: null };
-}
-
-function pauseFor(state: OverlapState, ms: number, now: Instant): OverlapState {
-  return { ...state, pause: { from: now, ms } };
-}
-
-/** Counts a failure and waits, longer each time; too many in a row end in `blocked`, which a person can resume. */
-function retry(state: OverlapState, now: Instant, policy: OverlapPolicy, reason: string): OverlapState {
-  const failures = state.failures + 1;
-  if (failures >= policy.failuresMax) return { ...state, intent: false, failures, end: 'blocked', reason };
-  const ms = Math.min(policy.retryMaxMs, policy.retryMinMs * 2 ** Math.min(failures - 1, 20));
-  return { ...state, intent: false, failures, pause: { from: now, ms } };
-}
-
-function finish(state: OverlapState, end: 'rotated' | 'aborted'): OverlapState {
-  return { ...state, intent: false, end, reason: state.undoing, pause: null };
-}
-
-function undo(state: OverlapState, reason: string, now: Instant): OverlapState {
-  const undoing = { ...state, undoing: reason };
-  // A create that was begun may still make a key: find it before the end.
-  if (state.fresh === null) return enter(undoing, 'sweep', now);
-  return enter({ ...undoing, target: 'fresh' }, 'confirm', now);
-}
-
-/** A person has looked and says go on, with every brake released once. Where undoing found the old key dead, it is given up. */
-function resume(state: OverlapState, now: Instant, policy: OverlapPolicy): OverlapState {
-  const resumed = { ...state, end: null, reason: null, failures: 0, revokes: 0, discards: 0, pause: null };
-  if (state.step !== 'confirm' || state.target !== 'fresh' || state.dead < policy.verifyDead) return resumed;
-  return enter({ ...resumed, undoing: null, target: 'old' }, state.promoted ? 'drain' : 'verify', now);
-}
-
-function afterIssue(state: OverlapState, event: OverlapEvent, now: Instant, policy: OverlapPolicy): OverlapState {
-  if (event.on === 'issued') {
-    const fresh = { versionId: event.versionId, providerKeyId: event.providerKeyId };
-    return enter({ ...state, fresh }, 'verify', now);
-  }
-  if (event.on === 'issue-ambiguous' || (event.on === 'issue-refused' && event.quotaFull)) {
-    // The failures are kept: a provider that always times out, or has no room, must not be asked for ever.
-    const waiting = { ...enter(state, 'reconcile', now), failures: state.failures };
-    return pauseFor(waiting, policy.settleMs, now);
-  }
-  if (event.on === 'issue-refused') {
-    return retry({ ...state, attempt: state.attempt + 1 }, now, policy, 'the provider refuses to issue a key');
-  }
-  return state;
-}
-
-function afterList(state: OverlapState, event: OverlapEvent, now: Instant, policy: OverlapPolicy): OverlapState {
-  switch (event.on) {
-    case 'listed':
-      if (event.orphans.length > 0) {
-        const orphans = event.orphans.slice(0, Math.max(0, policy.discardsMax - state.discards));
-        if (orphans.length > 0) return { ...state, orphans };
-        return { ...state, end: 'blocked', reason: 'more keys of this rotation than it may delete by itself' };
-      }
-      return afterClean(state, now, policy);
-    case 'list-impossible':
-      return afterClean(state, now, policy);
-    case 'list-failed':
-      return retry(state, now, policy, 'the provider does not list its keys');
-    case 'discarded':
-      return { ...state, intent: false, failures: 0, discards: state.discards + 1, orphans: state.orphans.slice(1) };
-    case 'discard-failed':
-      return retry({ ...state, orphans: [] }, now, policy, 'the provider does not delete an orphan');
-    default:
-      return state;
-  }
-}
-
-/** Nothing of ours is left over at the provider: try again, or end. */
-function afterClean(state: OverlapState, now: Instant, policy: OverlapPolicy): OverlapState {
-  if (state.step === 'sweep') return finish(state, state.undoing === null ? 'rotated' : 'aborted');
-  const again = enter({ ...state, attempt: state.attempt + 1 }, 'issue', now);
-  return retry({ ...again, failures: state.failures }, now, policy, 'the provider makes no key');
-}
-
-function afterVerify(state: OverlapState, seen: Verdict, now: Instant, policy: OverlapPolicy): OverlapState {
-  if (seen === 'unknown') return retry(state, now, policy, 'the new key can be neither confirmed nor refused');
-  const alive = seen === 'alive' ? state.alive + 1 : 0;
-  const dead = seen === 'dead' ? state.dead + 1 : state.dead;
-  if (alive >= policy.verifyAlive) return enter(state, 'promote', now);
-  if (dead >= policy.verifyDead) return undo(state, DEAD_ON_ARRIVAL, now);
-  return pauseFor({ ...state, alive, dead, failures: 0 }, policy.verifySpacingMs, now);
-}
-
-/** Undoing for this reason alone leads to another try. */
-export const DEAD_ON_ARRIVAL = 'the new key was dead on arrival';
-
-function afterDrain(state: OverlapState, seen: Observation, now: Instant, policy: OverlapPolicy): OverlapState {
-  if (seen.known && seen.inFlight === 0 && seen.idleMs >= policy.quietMs) {
-    return enter(state, state.target === 'old' ? 'cover' : 'confirm', now);
-  }
-  const overdue = state.overdue || elapsedMs(state.since, now) >= policy.drainMaxMs;
-  const quietLeft = seen.known && seen.inFlight === 0 ? policy.quietMs - seen.idleMs : policy.drainPollMs;
-  return pauseFor({ ...state, overdue }, Math.max(1, Math.min(policy.drainPollMs, quietLeft)), now);
-}
-
-function afterConfirm(state: OverlapState, seen: Verdict, now: Instant, policy: OverlapPolicy): OverlapState {
-  if (seen === 'alive') {
-    if (state.target === 'fresh' && state.promoted) return enter(state, 'demote', now);
-    return enter({ ...state, revokes: 0 }, 'revoke', now);
-  }
-  if (seen === 'unknown') return retry(state, now, policy, 'the key that stays can be neither confirmed nor refused');
-  const dead = state.dead + 1;
-  if (dead >= policy.verifyDead) {
-    if (state.target === 'old') return undo(state, 'the new key died before the old one was revoked', now);
-    return { ...state, dead, end: 'blocked', reason: 'the old key is dead: there is nothing to go back to' };
-  }
-  return pauseFor({ ...state, dead, failures: 0 }, policy.verifySpacingMs, now);
-}
-
-function afterProof(state: OverlapState, seen: Verdict, now: Instant, policy: OverlapPolicy): OverlapState {
-  const death = weigh(state.death, seen, now, policy.death);
-  if (seen === 'alive') {
-    if (state.revokes >= policy.revokesMax) {
-      return { ...state, death, end: 'blocked', reason: 'the provider still accepts the key after every revocation' };
-    }
-    const again = { ...enter({ ...state, death }, 'revoke', now), failures: 0 };
-    return pauseFor(again, Math.min(policy.retryMaxMs, policy.retryMinMs * 2 ** Math.min(state.revokes, 20)), now);
-  }
-  if (seen === 'unknown') return retry({ ...state, death }, now, policy, 'the death of the key is unproven');
-  if (!isProvenDead(death, policy.death)) return { ...state, death, failures: 0, pause: null };
-  const proven = { ...state, death: NO_EVIDENCE, revokes: 0 };
-  if (state.undoing === DEAD_ON_ARRIVAL && state.attempt < policy.issueAttemptsMax) {
-    const again = { ...proven, fresh: null, target: 'old' as const, undoing: null, attempt: state.attempt + 1 };
-    return enter(again, 'issue', now);
-  }
-  return enter(proven, 'sweep', now);
-}
-
 /** Whether two states differ in more than a pause or a counter of this process: then the row is written. */
 function isMaterial(before: OverlapState, after: OverlapState): boolean {
   if (before === after) return false;
@@ -324,6 +219,7 @@ function isMaterial(before: OverlapState, after: OverlapState): boolean {
     before.intent !== after.intent ||
     before.attempt !== after.attempt ||
     before.fresh !== after.fresh ||
+    before.committed !== after.committed ||
     before.promoted !== after.promoted ||
     before.undoing !== after.undoing ||
     before.target !== after.target ||

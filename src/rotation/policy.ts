@@ -28,6 +28,11 @@ export interface OverlapPolicy {
   readonly revokesMax: number;
   /** Brake: orphans of its own that one rotation may delete by itself. */
   readonly discardsMax: number;
+  /** How long somebody has to bring the new key, where a person makes it. A restart may lengthen it, never shorten it. */
+  readonly awaitMaxMs: number;
+  /** How often an old key is tried that a person is to delete, and how long, before the run is `blocked`. */
+  readonly removalPollMs: number;
+  readonly removalMaxMs: number;
 }
 
 /** Safe for a provider whose revocation propagates within `propagationMs`. */
@@ -47,6 +52,9 @@ export function defaultOverlapPolicy(propagationMs: number): OverlapPolicy {
     issueAttemptsMax: 8,
     revokesMax: 20,
     discardsMax: 16,
+    awaitMaxMs: 7 * 24 * 3_600_000,
+    removalPollMs: 15_000,
+    removalMaxMs: 7 * 24 * 3_600_000,
   };
 }
 
@@ -79,4 +87,31 @@ export function overlapPolicyFor(
     quietMs: settings.quietSeconds === null ? base.quietMs : settings.quietSeconds * 1000,
     drainMaxMs: settings.drainMaxSeconds === null ? base.drainMaxMs : settings.drainMaxSeconds * 1000,
   };
+}
+
+/** How long a replacement with grace may still arrive: a late one puts our own new key into its grace, and no answer shows it. */
+const GRACE_SETTLE_MS = 60_000;
+
+const PROGRAM_FAILURES_MAX = 3;
+
+/** The same for a rotation by these means. */
+export function policyByMeans(
+  policy: OverlapPolicy,
+  means: { readonly issue: string },
+  programs: { readonly issue: unknown },
+): OverlapPolicy {
+  if (means.issue === 'grace') return { ...policy, settleMs: Math.max(policy.settleMs, GRACE_SETTLE_MS) };
+  // What a program made whose answer nobody understands is found by nobody: it is not asked again and again.
+  const isProgram = means.issue === 'api' && programs.issue !== null;
+  return isProgram ? { ...policy, failuresMax: PROGRAM_FAILURES_MAX } : policy;
+}
+
+/** The policy that a swap is pinned to. Where a program puts the new value into force, the traffic is held for as long as it may take. */
+export function swapPolicyFor(
+  kind: { readonly propagationMs: number },
+  programs: { readonly replaceMaxMs: number },
+): SwapPolicy {
+  const base = defaultSwapPolicy(kind.propagationMs);
+  const callMs = Math.max(base.callMs, programs.replaceMaxMs);
+  return { ...base, callMs, holdMaxMs: base.holdMaxMs + callMs - base.callMs };
 }

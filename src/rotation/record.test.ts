@@ -11,14 +11,14 @@ import type { RefusalRecord } from '../credentials/probing.ts';
 import { applyEvent, emptyRows, type Rows } from '../model/change.ts';
 import { allRows, getRow } from '../model/desk.ts';
 import type { Instant } from '../model/instant.ts';
-import { beginOverlap, decide, evolve, type OverlapEvent, type OverlapState } from './overlap.ts';
+import { beginOverlap, decide, evolve, type Means, type OverlapEvent, type OverlapState } from './overlap.ts';
 import { recordStep, type Step } from './record.ts';
-import type { RotationRow } from './rotation.ts';
+import type { OverlapRotation, RotationRow } from './rotation.ts';
 
 const CREDENTIAL = credentialRow({ id: `crd_${'0'.repeat(31)}1`, issuerId: 'crd_i' });
 const OLD = versionRow({ id: 'ver_old', credentialId: CREDENTIAL.id, number: 4, providerKeyId: '101' });
 
-function rotationRow(state: OverlapState): RotationRow {
+function rotationRow(state: OverlapState): OverlapRotation {
   return {
     id: `rot_${'0'.repeat(31)}2`,
     rowVersion: 1,
@@ -63,6 +63,7 @@ const MATERIAL: readonly (keyof OverlapState)[] = [
   'intent',
   'attempt',
   'fresh',
+  'committed',
   'promoted',
   'undoing',
   'target',
@@ -74,19 +75,25 @@ const MATERIAL: readonly (keyof OverlapState)[] = [
   'end',
 ];
 
-/** Runs a rotation in memory; `answer` says what the provider answers to each effect. */
-function run(answer: (effect: string, n: number) => OverlapEvent | null, stepsMax = 400): Run {
+const BY_API: Means = { issue: 'api', revoke: 'api' };
+
+/** Runs a rotation in memory; `answer` says what the provider answers to each effect, and whether a key is brought while one is awaited. */
+function run(
+  answer: (effect: string, n: number) => OverlapEvent | null,
+  { means, stepsMax }: { readonly means: Means; readonly stepsMax: number } = { means: BY_API, stepsMax: 400 },
+): Run {
   const rows = emptyRows();
   const start: Instant = { boot: 1, mono: 0 };
+  const first = beginOverlap({ versionId: OLD.id, providerKeyId: '101' }, start, means);
   const images = [
     { noun: 'credential' as const, row: CREDENTIAL },
     { noun: 'version' as const, row: OLD },
-    { noun: 'rotation' as const, row: rotationRow(beginOverlap({ versionId: OLD.id, providerKeyId: '101' }, start)) },
+    { noun: 'rotation' as const, row: rotationRow(first) },
   ];
   assert.equal(applyEvent(rows, controlEvent(images)), null);
   const made: Run = { rows, steps: [], types: [] };
   let mono = 0;
-  let state = rotationRow(beginOverlap({ versionId: OLD.id, providerKeyId: '101' }, start)).state;
+  let state = first;
   const evolved = (event: OverlapEvent) => {
     const after = evolve(state, event, { boot: 1, mono }, QUICK_ROTATION);
     const isMaterial = MATERIAL.some((name) => after[name] !== state[name]);
@@ -96,7 +103,9 @@ function run(answer: (effect: string, n: number) => OverlapEvent | null, stepsMa
   for (let n = 0; n < stepsMax; n++) {
     const next = decide(state, { boot: 1, mono }, QUICK_ROTATION);
     if (next.kind === 'finished') return made;
-    if (next.kind === 'wait') mono += next.ms;
+    const brought = state.step === 'await' ? answer('await', n) : null;
+    if (brought !== null) evolved(brought);
+    else if (next.kind === 'wait') mono += next.ms;
     else if (next.kind === 'note') evolved(next.event);
     else {
       if (next.journalFirst) evolved({ on: 'begun' });
@@ -123,6 +132,7 @@ function write(made: Run, after: OverlapState, event: OverlapEvent, mono: number
     bracketed: event.on === 'probed' ? bracketed(event.verdict, at) : null,
     credential: CREDENTIAL,
     versions: allRows<VersionRow>(made.rows, 'version'),
+    label: 'clv/0a1b2c3d/0000000000000001/0000000000000002/1',
     envelopeDigest: event.on === 'issued' ? 'digest' : null,
     expiresAt: null,
   });
@@ -141,6 +151,7 @@ function good(dead: { old: boolean; fresh: boolean }): (effect: string, n: numbe
   return (effect, n) => {
     switch (effect) {
       case 'issue':
+      case 'await':
         return { on: 'issued', versionId: `ver_new${n}`, providerKeyId: `2${n}` };
       case 'list':
         return { on: 'listed', orphans: [] };
@@ -246,37 +257,78 @@ test('a key that is dead on arrival is proven dead under its own reason before a
   assert.deepEqual(reasons, ['compromised', 'superseded', null]);
 });
 
+const ALL: readonly Means[] = (['api', 'grace', 'person'] as const).flatMap((issue) =>
+  (['api', 'person'] as const).map((revoke) => ({ issue, revoke })),
+);
+
+for (const means of ALL) {
+  test(`a whole rotation, issued by ${means.issue} and revoked by ${means.revoke}`, () => {
+    const made = run(good({ old: false, fresh: false }), { means, stepsMax: 400 });
+    assert.deepEqual(states(made), [
+      [4, 'revoked'],
+      [5, 'current'],
+    ]);
+    const [row] = allRows<RotationRow>(made.rows, 'rotation');
+    assert.deepEqual([row!.state.end, row!.refusals.length], ['rotated', 3]);
+    // Where a person deletes it, no call was made.
+    assert.equal(row!.revokeCalledAt !== null, means.revoke === 'api');
+    assert.equal(made.types.includes('rotation.issue-begun'), means.issue !== 'person');
+  });
+}
+
+test('a brought key without an id at the provider is written as one whose id is not known', () => {
+  const provider = good({ old: false, fresh: false });
+  const made = run(
+    (effect, n) =>
+      effect === 'await' ? { on: 'issued', versionId: 'ver_brought', providerKeyId: '' } : provider(effect, n),
+    { means: { issue: 'person', revoke: 'person' }, stepsMax: 400 },
+  );
+  assert.equal(getRow<VersionRow>(made.rows, 'version', 'ver_brought').providerKeyId, null);
+});
+
+test('a wait for a key that nobody brings ends on record, with the old version as it was', () => {
+  const made = run(() => null, { means: { issue: 'person', revoke: 'api' }, stepsMax: 10 });
+  assert.deepEqual(made.types, ['rotation.expired']);
+  assert.deepEqual(states(made), [[4, 'current']]);
+  assert.notEqual(allRows<RotationRow>(made.rows, 'rotation')[0]!.endedAt, null);
+});
+
 test('whatever a provider answers, writes follow one another, and what is revoked was proven', () => {
   const pick = fc.infiniteStream(fc.nat(99));
   fc.assert(
-    fc.property(pick, (stream) => {
+    fc.property(pick, fc.constantFrom(...ALL), (stream, means) => {
       const next = () => stream.next().value as number;
       const dead = { old: false, fresh: false };
       const provider = good(dead);
-      const made = run((effect, n) => {
-        if (next() > 40) return provider(effect, n);
-        const kind = next() % 3;
-        switch (effect) {
-          case 'issue':
-            return kind === 0 ? { on: 'issue-ambiguous' } : { on: 'issue-refused', quotaFull: kind === 1 };
-          case 'list':
-            return kind === 0 ? { on: 'list-failed' } : { on: 'listed', orphans: kind === 1 ? ['77'] : [] };
-          case 'discard':
-            return kind === 0 ? { on: 'discard-failed' } : { on: 'discarded' };
-          case 'probe old':
-          case 'probe fresh':
-            return { on: 'probed', verdict: (['alive', 'dead', 'unknown'] as const)[kind]! };
-          case 'cover':
-            return { on: 'cover-failed' };
-          case 'observe old':
-          case 'observe fresh':
-            return { on: 'observed', known: kind === 0, inFlight: kind, idleMs: 0 };
-          default:
-            return kind === 0 && next() % 8 === 0
-              ? { on: 'cancelled', reason: 'a person said so' }
-              : provider(effect, n);
-        }
-      }, 150);
+      const made = run(
+        (effect, n) => {
+          if (next() > 40) return provider(effect, n);
+          const kind = next() % 3;
+          switch (effect) {
+            case 'issue':
+              return kind === 0 ? { on: 'issue-ambiguous' } : { on: 'issue-refused', quotaFull: kind === 1 };
+            case 'await':
+              return kind === 0 ? null : provider(effect, n);
+            case 'list':
+              return kind === 0 ? { on: 'list-failed' } : { on: 'listed', orphans: kind === 1 ? ['77'] : [] };
+            case 'discard':
+              return kind === 0 ? { on: 'discard-failed' } : { on: 'discarded' };
+            case 'probe old':
+            case 'probe fresh':
+              return { on: 'probed', verdict: (['alive', 'dead', 'unknown'] as const)[kind]! };
+            case 'cover':
+              return { on: 'cover-failed' };
+            case 'observe old':
+            case 'observe fresh':
+              return { on: 'observed', known: kind === 0, inFlight: kind, idleMs: 0 };
+            default:
+              return kind === 0 && next() % 8 === 0
+                ? { on: 'cancelled', reason: 'a person said so' }
+                : provider(effect, n);
+          }
+        },
+        { means, stepsMax: 150 },
+      );
       const proven = new Set(made.steps.filter((step) => step.proven !== null).map((step) => step.proven!.id));
       for (const version of allRows<VersionRow>(made.rows, 'version'))
         assert.equal(version.state === 'revoked', proven.has(version.id));

@@ -5,25 +5,26 @@ import type { Bracketed } from '../credentials/prober.ts';
 import { type ControlEvent, nextImage, type Row, type RowImage } from '../model/change.ts';
 import type { UtcMs } from '../model/clock.ts';
 import type { JsonObject } from '../model/json.ts';
-import { labelFor } from './effects.ts';
-import type { OverlapEvent, OverlapState } from './overlap.ts';
-import type { RotationRow } from './rotation.ts';
+import type { Held } from './overlap.ts';
+import type { RotationEvent, RotationRow, RotationState } from './rotation.ts';
 
 export interface StepInput {
   readonly instance: string;
   readonly at: UtcMs;
   readonly actor: string;
   readonly row: RotationRow;
-  readonly after: OverlapState;
-  readonly event: OverlapEvent;
+  readonly after: RotationState;
+  readonly event: RotationEvent;
   readonly detail: JsonObject;
   readonly bracketed: Bracketed | null;
   readonly credential: CredentialRow;
   readonly versions: readonly VersionRow[];
-  /** For `issued`: the digest of the envelope that is written with it. */
+  /** For an event that brings a key: the digest of the envelope that is written with it. */
   readonly envelopeDigest: string | null;
-  /** For `issued`: when the provider ends it by itself. */
+  /** For an event that brings a key: when the provider ends it by itself. */
   readonly expiresAt: UtcMs | null;
+  /** For an event that brings a key: the name it carries in the provider's list. */
+  readonly label: string | null;
 }
 
 export interface Step {
@@ -36,7 +37,7 @@ export interface Step {
 }
 
 /** The event's name in the journal. */
-function nameOf(before: OverlapState, event: OverlapEvent): string {
+function nameOf(before: RotationState, event: RotationEvent): string {
   return event.on === 'begun' ? `rotation.${before.step}-begun` : `rotation.${event.on}`;
 }
 
@@ -47,14 +48,16 @@ function find(versions: readonly VersionRow[], id: string | undefined): VersionR
 export function recordStep(input: StepInput): Step {
   const { row, after, event, at } = input;
   const before = row.state;
-  const proven = isProven(before, after, event) ? find(input.versions, heldOf(before)?.versionId) : null;
-  const next = nextImage<RotationRow>(row, {
-    state: after,
-    endedAt: after.end === null || after.end === 'blocked' ? null : at,
-    refusals: refusalsAfter(row, after, input.bracketed),
-    revokeCalledAt: event.on === 'begun' && before.step === 'revoke' ? at : row.revokeCalledAt,
-    lastProblem: after.end === 'blocked' ? after.reason : after.failures > 0 ? problemOf(input.detail) : null,
-  });
+  const dead = provenBy(before, after, event);
+  const proven = dead === null ? null : find(input.versions, dead.versionId);
+  const isCall = event.on === 'begun' && endsAKey(before);
+  const change = {
+    endedAt: isOpen(after) && event.on !== 'superseded' ? null : at,
+    refusals: refusalsAfter(row, after, dead !== null, input.bracketed),
+    revokeCalledAt: isCall ? at : row.revokeCalledAt,
+    lastProblem: problemAfter(after, event, input.detail),
+  };
+  const next = { ...nextImage<RotationRow>(row, change), state: after } as RotationRow;
   const images: RowImage[] = [{ noun: 'rotation', row: next }, ...versionImages(input, proven)];
   const control: ControlEvent = {
     v: 1,
@@ -64,7 +67,24 @@ export function recordStep(input: StepInput): Step {
     rows: images,
     detail: { ...input.detail, step: before.step, to: after.step, ...(after.end === null ? {} : { end: after.end }) },
   };
-  return { event: control, row: next, proven, checkpoint: event.on === 'begun' && before.step === 'revoke' };
+  const isPivot = event.on === 'begun' && (before.step === 'revoke' || before.step === 'replace');
+  return { event: control, row: next, proven, checkpoint: isPivot };
+}
+
+/** Whether it runs, or waits for a person. */
+function isOpen(state: RotationState): boolean {
+  return state.end === null || state.end === 'blocked' || state.end === 'lost';
+}
+
+/** Whether what is begun in this state is a call that ends a key at the provider. */
+function endsAKey(state: RotationState): boolean {
+  if (state.protocol === 'swap/1') return state.step === 'replace';
+  return state.step === 'revoke' && state.means.revoke === 'api';
+}
+
+function problemAfter(after: RotationState, event: RotationEvent, detail: JsonObject): string | null {
+  if (after.end === 'blocked' || after.end === 'lost') return after.reason;
+  return after.failures > 0 || event.on === 'key-refused' ? problemOf(detail) : null;
 }
 
 function problemOf(detail: JsonObject): string {
@@ -74,40 +94,45 @@ function problemOf(detail: JsonObject): string {
   return parts.join(' ').slice(0, 200);
 }
 
-function heldOf(state: OverlapState) {
-  return state.target === 'old' ? state.old : state.fresh;
+/** The key whose death is proven by a step: a proof is over when a refusal leaves nothing more to prove. */
+function provenBy(before: RotationState, after: RotationState, event: RotationEvent): Held | null {
+  if (before.step !== 'prove' || event.on !== 'probed' || event.verdict !== 'dead') return null;
+  if (after.step === 'prove' && (after.end === null || after.end === 'blocked')) return null;
+  return before.protocol === 'overlap/1' && before.target === 'fresh' ? before.fresh : before.old;
 }
 
-/** A proof has ended when its step is left for anything but another revoke call or a standstill. */
-function isProven(before: OverlapState, after: OverlapState, event: OverlapEvent): boolean {
-  return (
-    before.step === 'prove' &&
-    event.on === 'probed' &&
-    after.step !== 'prove' &&
-    after.step !== 'revoke' &&
-    after.end === null
-  );
-}
+/** Steps in which the refusals of the last proof are still to be read. */
+const AFTER_PROOF: ReadonlySet<string> = new Set(['sweep', 'issue', 'await']);
 
-function refusalsAfter(row: RotationRow, after: OverlapState, bracketed: Bracketed | null): RotationRow['refusals'] {
-  if (after.death.refusals === 0 && after.step !== 'sweep' && after.step !== 'issue') return [];
+function refusalsAfter(
+  row: RotationRow,
+  after: RotationState,
+  isProof: boolean,
+  bracketed: Bracketed | null,
+): RotationRow['refusals'] {
+  if (!isProof && after.death.refusals === 0 && !AFTER_PROOF.has(after.step)) return [];
   if (bracketed?.record === undefined || bracketed.record === null) return row.refusals;
-  const counted = after.death.refusals > row.state.death.refusals || after.step !== row.state.step;
-  return counted ? [...row.refusals, bracketed.record] : row.refusals;
+  const isCounted = isProof || after.death.refusals > row.state.death.refusals;
+  return isCounted ? [...row.refusals, bracketed.record] : row.refusals;
 }
 
 function versionImages(input: StepInput, proven: VersionRow | null): RowImage[] {
-  const { after, event, at, row, versions } = input;
+  const { event, at, row, versions } = input;
   const image = (version: VersionRow | null, change: Partial<VersionRow>): RowImage[] =>
     version === null ? [] : [{ noun: 'version', row: nextImage<VersionRow>(version, change) }];
   // A revocation was about the same key, and has proven and certified its death first.
   if (proven?.state === 'revoked') return [];
-  if (proven !== null) return image(proven, { state: 'revoked', revokedAt: at, reason: proven.reason ?? row.reason });
+  if (proven !== null)
+    return image(proven, { state: 'revoked', revokedAt: at, reason: proven.reason ?? reasonOf(input, proven) });
   const old = find(versions, row.state.old.versionId);
   const fresh = find(versions, row.state.fresh?.versionId);
   switch (event.on) {
     case 'issued':
-      return [{ noun: 'version', row: issuedVersion(input) }];
+    case 'prepared':
+      return [{ noun: 'version', row: issuedVersion(input, event) }];
+    case 'replaced':
+      // A value of ours was stored before it was sent.
+      return fresh === null ? [{ noun: 'version', row: issuedVersion(input, event) }] : [];
     case 'promoted':
       return [
         ...image(old, { state: 'previous', retiredAt: at }),
@@ -121,14 +146,11 @@ function versionImages(input: StepInput, proven: VersionRow | null): RowImage[] 
     case 'covered':
       return event.by === 'copy' ? image(fresh, { secondCopyAt: at }) : [];
     case 'begun': {
-      if (row.state.step !== 'revoke') return [];
-      const target = row.state.target === 'old' ? old : fresh;
+      if (row.state.protocol !== 'overlap/1' || row.state.step !== 'revoke') return [];
+      const isOld = row.state.target === 'old';
+      const target = isOld ? old : fresh;
       if (target === null || target.state === 'revoking') return [];
-      return image(target, {
-        state: 'revoking',
-        revokingAt: at,
-        reason: after.target === 'old' ? row.reason : 'superseded',
-      });
+      return image(target, { state: 'revoking', revokingAt: at, reason: isOld ? row.reason : 'superseded' });
     }
     default:
       return [];
@@ -145,17 +167,24 @@ export function withCertificate(rows: readonly RowImage[], versionId: string, ce
   return [...named, { noun: 'certificate', row: certificate }];
 }
 
-function issuedVersion(input: StepInput): VersionRow {
-  const { event, row, at } = input;
-  if (event.on !== 'issued') throw new Error('not an issue');
+/** A key of this very rotation that came to nothing was not what it was asked for. */
+function reasonOf({ row }: StepInput, proven: VersionRow): RotationRow['reason'] {
+  return proven.id === row.state.fresh?.versionId ? 'superseded' : row.reason;
+}
+
+function issuedVersion(
+  input: StepInput,
+  brought: { readonly versionId: string; readonly providerKeyId: string },
+): VersionRow {
+  const { row, at } = input;
   return {
-    id: event.versionId,
+    id: brought.versionId,
     rowVersion: 1,
     credentialId: row.credentialId,
     number: 1 + Math.max(0, ...input.versions.map((version) => version.number)),
     state: 'pending',
-    providerKeyId: event.providerKeyId,
-    label: labelFor(input.instance, row, row.state.attempt),
+    providerKeyId: brought.providerKeyId === '' ? null : brought.providerKeyId,
+    label: input.label,
     envelopeDigest: input.envelopeDigest ?? '',
     secondCopyAt: null,
     expiresAt: input.expiresAt,

@@ -4,10 +4,11 @@ import type { RevocationReason } from '../credentials/credential.ts';
 import type { RefusalRecord } from '../credentials/probing.ts';
 import type { Row } from '../model/change.ts';
 import type { UtcMs } from '../model/clock.ts';
-import type { OverlapState } from './overlap.ts';
+import type { OverlapEvent, OverlapState } from './overlap.ts';
 import type { OverlapPolicy } from './policy.ts';
+import type { SwapEvent, SwapPolicy, SwapState } from './swap-state.ts';
 
-export interface RotationRow extends Row {
+interface RotationBase extends Row {
   readonly credentialId: string;
   readonly trigger: 'schedule' | 'operator' | 'compromise';
   /** Why the old version goes, for its certificate. */
@@ -18,14 +19,31 @@ export interface RotationRow extends Row {
   readonly endedAt: UtcMs | null;
   /** Settings of the credential when it was requested: what is minted is never wider. */
   readonly settings: Readonly<Record<string, string>>;
-  readonly policy: OverlapPolicy;
-  readonly state: OverlapState;
   /** Refusals of the version under proof, since its last revoke call or acceptance. */
   readonly refusals: readonly RefusalRecord[];
   /** When the provider was last asked to revoke the version under proof. */
   readonly revokeCalledAt: UtcMs | null;
   /** What the last failure was, for people. */
   readonly lastProblem: string | null;
+}
+
+export interface OverlapRotation extends RotationBase {
+  readonly state: OverlapState;
+  readonly policy: OverlapPolicy;
+}
+
+export interface SwapRotation extends RotationBase {
+  readonly state: SwapState;
+  readonly policy: SwapPolicy;
+}
+
+/** Two protocols, told apart by what their state says. */
+export type RotationRow = OverlapRotation | SwapRotation;
+export type RotationState = OverlapState | SwapState;
+export type RotationEvent = OverlapEvent | SwapEvent;
+
+export function isSwap(row: RotationRow): row is SwapRotation {
+  return row.state.protocol === 'swap/1';
 }
 
 export const rotationTable = {

@@ -1,57 +1,34 @@
-// The rotation engine: answers the protocol's shell (drive.ts) with a database and a provider. One loop for each running
+// The rotation engine: answers the shell of both protocols (credentials/drive.ts) with a database and a provider. One loop for each running
 // rotation, bounded in number; everything it knows it can read again from the row, so a crash at any point is a resumption.
+// Not here: what to do next (overlap.ts, swap.ts), what an effect does (effects.ts, swap-effects.ts), what is written (writing.ts).
 
+import { issuerOf } from '../credentials/asking.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
-import { driveProtocol } from '../credentials/drive.ts';
+import { type DriveEnd, driveProtocol, type Protocol, type Retries } from '../credentials/drive.ts';
 import { labelPart, parseLabel } from '../credentials/label.ts';
-import type { RefusalRecord } from '../credentials/probing.ts';
-import type { Actor, Blob, ControlWrite, Row, RowImage } from '../model/change.ts';
-import type { Desk } from '../model/desk.ts';
+import { demandParts } from '../credentials/manage-versions.ts';
+import type { Actor } from '../model/change.ts';
 import { allRows, findRow, getRow } from '../model/desk.ts';
 import { Failure } from '../model/failure.ts';
-import { newId } from '../model/id.ts';
 import type { Instant } from '../model/instant.ts';
 import type { JsonObject } from '../model/json.ts';
-import type { Secret } from '../model/secret.ts';
-import type { Kind } from '../providers/provider.ts';
-import { type Brought, type EffectTools, perform, type Scene } from './effects.ts';
-import {
-  beginOverlap,
-  beginRetirement,
-  evolve,
-  type Held,
-  OVERLAP,
-  type OverlapAnswer,
-  type OverlapEvent,
-  type OverlapState,
-} from './overlap.ts';
-import { overlapPolicyFor } from './policy.ts';
-import { recordStep, withCertificate } from './record.ts';
-import type { RotationRow } from './rotation.ts';
-import type { RotationRequest, Rotator } from './rotator.ts';
+import type { Kind, Parts } from '../providers/provider.ts';
+import { examineKey } from './bring.ts';
+import { afterCommand, type RotationCommand } from './commands.ts';
+import { type Brought, brought, performOverlap, type Scene } from './effects.ts';
+import { OVERLAP, type OverlapState } from './overlap.ts';
+import { createRequests } from './requesting.ts';
+import { isSwap, type RotationEvent, type RotationRow, type RotationState } from './rotation.ts';
+import type { Rotator } from './rotator.ts';
+import { SWAP } from './swap.ts';
+import { performSwap, type SwapTools } from './swap-effects.ts';
+import { type Change, stepWrite, versionsOf, type WritingOptions } from './writing.ts';
 
-export interface RotatorOptions extends EffectTools {
-  readonly desk: Desk;
+export interface RotatorOptions extends SwapTools, WritingOptions {
   readonly fence: number;
   readonly kindOf: (credential: CredentialRow) => { kind: Kind };
-  /** Seals the parts of a new version and keeps them at hand. */
-  readonly seal: (
-    credential: CredentialRow,
-    versionId: string,
-    parts: Readonly<Record<string, Secret>>,
-  ) => { bytes: Uint8Array; digest: string };
-  /** Makes a version usable by the broker; before it is promoted. */
-  readonly arm: (credential: CredentialRow, version: VersionRow) => Promise<void>;
-  /** The certificate row for a proven death. */
-  readonly certify: (facts: {
-    credential: CredentialRow;
-    version: VersionRow;
-    row: RotationRow;
-    refusals: readonly RefusalRecord[];
-    actor: Actor;
-  }) => Row;
   readonly isSealed: () => boolean;
-  /** Brake: rotations that run at once. */
+  /** Brake: rotations that run at once. Those that wait for a person are not counted. */
   readonly atOnce: number;
   readonly report: (message: string, fields: JsonObject) => void;
 }
@@ -66,11 +43,22 @@ export interface RunningRotator extends Rotator {
 const ACTOR = 'system:rotator';
 /** Before a row is read again after a conflict or a failing database. */
 const RELOAD_MS = 1_000;
+/** No timer waits longer: what is due then is looked at anew. */
+const PAUSE_MAX_MS = 3_600_000;
 
 interface Run {
-  /** Wakes the loop with a command, and settles when the command is journaled. */
-  command: ((event: OverlapEvent) => void) | null;
-  readonly ended: Promise<void>;
+  /** Wakes a loop that waits: its row was written by somebody else. */
+  wake: (() => void) | null;
+  isWaitingForPerson: boolean;
+  ended: Promise<void>;
+}
+
+/** A row, with its protocol and what performs its effects: all of one kind. */
+interface Member<State extends RotationState, Effect, Event extends RotationEvent, Policy extends Retries> {
+  readonly protocol: Protocol<State, Effect, Event, Policy>;
+  readonly state: State;
+  readonly policy: Policy;
+  perform(effect: Effect, row: RotationRow): Promise<Brought<Event>>;
 }
 
 export function createRotator(options: RotatorOptions): RunningRotator {
@@ -81,123 +69,149 @@ export function createRotator(options: RotatorOptions): RunningRotator {
 
   const instant = (): Instant => ({ boot: options.fence, mono: options.mono() });
 
-  function scene(row: RotationRow): Scene {
+  function scene<Row extends RotationRow>(row: Row): Scene<Row> {
     const credential = getRow<CredentialRow>(desk.rows, 'credential', row.credentialId);
-    const issuerCredential = findRow<CredentialRow>(desk.rows, 'credential', credential.issuerId ?? '');
-    const issuerVersion = allRows<VersionRow>(desk.rows, 'version').find(
-      (version) => version.credentialId === issuerCredential?.id && version.state === 'current',
-    );
-    if (issuerCredential === null || issuerVersion === undefined) {
-      throw new Failure('invalid', 'the credential has no issuer with a usable key');
-    }
     return {
       row,
       credential,
       kind: options.kindOf(credential).kind,
-      issuer: { credential: issuerCredential, version: issuerVersion },
-      versions: versionsOf(credential.id),
+      issuer: issuerOf(desk.rows, credential),
+      versions: versionsOf(desk, credential.id),
     };
-  }
-
-  function versionsOf(credentialId: string): VersionRow[] {
-    return allRows<VersionRow>(desk.rows, 'version').filter((version) => version.credentialId === credentialId);
   }
 
   function current(rotationId: string): RotationRow | null {
     return findRow<RotationRow>(desk.rows, 'rotation', rotationId);
   }
 
+  /** Runs that do something: whoever waits for a person takes nobody's place. */
+  function busy(): number {
+    let count = 0;
+    for (const run of runs.values()) if (!run.isWaitingForPerson) count++;
+    return count;
+  }
+
   function start(rotationId: string): void {
     if (stopping || runs.has(rotationId)) return;
-    if (runs.size >= options.atOnce) {
+    if (busy() >= options.atOnce) {
       if (!waiting.includes(rotationId)) waiting.push(rotationId);
       return;
     }
-    const run: { command: Run['command']; ended: Promise<void> } = { command: null, ended: Promise.resolve() };
+    const run: Run = { wake: null, isWaitingForPerson: false, ended: Promise.resolve() };
     runs.set(rotationId, run);
     run.ended = loop(rotationId, run)
       .catch((error: unknown) => {
         const code = Failure.is(error) ? error.code : 'error';
-        options.report('rotation.stopped', {
-          rotation: rotationId,
-          code,
-          message: error instanceof Error ? error.message : '',
-        });
+        const message = error instanceof Error ? error.message : '';
+        options.report('rotation.stopped', { rotation: rotationId, code, message });
       })
       .finally(() => {
         runs.delete(rotationId);
-        const next = waiting.shift();
-        if (next !== undefined) start(next);
+        const row = current(rotationId);
+        if (row !== null && isSwap(row)) options.gate.release(row.credentialId);
+        startNext();
       });
   }
 
-  async function loop(rotationId: string, run: { command: Run['command'] }): Promise<void> {
+  function startNext(): void {
+    const next = waiting.shift();
+    if (next !== undefined) start(next);
+  }
+
+  async function loop(rotationId: string, run: Run): Promise<void> {
     while (!stopping) {
       const row = current(rotationId);
       if (row === null || row.endedAt !== null || row.state.end === 'blocked') return;
       if (options.isSealed()) return;
-      const end = await once(row, run);
-      if (end === 'finished') return;
+      const isExpired = !isSwap(row) && isFirstWait(row.state) && isOverdue(row.requestedAt, row.policy.awaitMaxMs);
+      if (isExpired) await command(rotationId, { on: 'expired' }, ACTOR).catch(ignoreConflict);
+      else {
+        const end = await proceed(row, run);
+        if (end === 'finished') return;
+        // Somebody else's write is there to be read at once; a failing database is not.
+        if (end === 'moved') continue;
+      }
       await pause(RELOAD_MS, run);
     }
   }
 
+  /** By the wall clock, over restarts: the protocol itself counts from the last one. */
+  function isOverdue(since: number, ms: number): boolean {
+    return desk.clock.now() > since + ms;
+  }
+
+  function proceed(row: RotationRow, run: Run): Promise<DriveEnd | 'moved'> {
+    if (isSwap(row)) {
+      const perform = (effect: Parameters<typeof performSwap>[0], now: RotationRow) =>
+        performSwap(effect, scene(isSwap(now) ? now : row), options);
+      return once(row, { protocol: SWAP, state: row.state, policy: row.policy, perform }, run);
+    }
+    const perform = (effect: Parameters<typeof performOverlap>[0], now: RotationRow) =>
+      performOverlap(effect, scene(isSwap(now) ? row : now), options);
+    return once(row, { protocol: OVERLAP, state: row.state, policy: row.policy, perform }, run);
+  }
+
   /** Drives from one reading of the row until it is finished or must be read again. */
-  async function once(row: RotationRow, run: { command: Run['command'] }): Promise<'finished' | 'reload'> {
-    const steps = driveProtocol(OVERLAP, row.state, row.policy, instant());
-    let last: Brought | null = null;
+  async function once<State extends RotationState, Effect, Event extends RotationEvent, Policy extends Retries>(
+    row: RotationRow,
+    member: Member<State, Effect, Event, Policy>,
+    run: Run,
+  ): Promise<DriveEnd | 'moved'> {
+    const steps = driveProtocol(member.protocol, member.state, member.policy, instant());
+    let last: Brought<Event> | null = null;
     // The row that the state in the drive follows: a command, or our own write whose answer was lost, may have moved it on.
     let known = row.rowVersion;
     let step = steps.next();
     while (!step.done) {
       if (stopping) return 'reload';
       const ask = step.value;
-      let answer: OverlapAnswer;
-      if (ask.ask === 'wait') {
-        const event = await pause(ask.ms, run);
-        // Read after the pause: read before it, every wait would be waited twice.
-        answer = { now: instant(), event, journal: null };
-      } else if (ask.ask === 'act') {
-        const now = current(row.id);
-        // A command may have moved the row on since: what was decided on the old one is not done any more.
-        if (now === null || now.rowVersion !== known) return 'reload';
-        last = await perform(ask.effect, now.state, scene(now), options);
-        answer = { now: instant(), event: last.event, journal: null };
-      } else {
+      const now = current(row.id);
+      if (ask.ask === 'journal') {
         const written = await journal(row.id, known, ask, last);
         if (written === 'done') known++;
-        answer = { now: instant(), event: null, journal: written };
+        step = steps.next({ now: instant(), event: null, journal: written });
+        continue;
       }
-      step = steps.next(answer);
+      // A command may have moved the row on since: what was decided on the old one is neither done nor waited for any more.
+      if (now === null || now.rowVersion !== known) return 'moved';
+      if (ask.ask === 'wait') {
+        run.isWaitingForPerson = now.state.step === 'await';
+        if (run.isWaitingForPerson) startNext();
+        await pause(ask.ms, run);
+        run.isWaitingForPerson = false;
+        // Read after the pause: read before it, every wait would be waited twice.
+        step = steps.next({ now: instant(), event: null, journal: null });
+      } else {
+        last = await member.perform(ask.effect, now);
+        step = steps.next({ now: instant(), event: last.event, journal: null });
+      }
     }
     return step.value;
   }
 
-  /** Sleeps, or returns sooner with a command. */
-  function pause(ms: number, run: { command: Run['command'] }): Promise<OverlapEvent | null> {
+  /** Sleeps, or returns sooner when the row was written by somebody else. */
+  function pause(ms: number, run: Run): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        run.command = null;
-        resolve(null);
-      }, ms);
-      run.command = (event) => {
+      const end = () => {
         clearTimeout(timer);
-        run.command = null;
-        resolve(event);
+        run.wake = null;
+        resolve();
       };
+      const timer = setTimeout(end, Math.min(ms, PAUSE_MAX_MS));
+      run.wake = end;
     });
   }
 
   async function journal(
     rotationId: string,
     known: number,
-    ask: { after: OverlapState; event: OverlapEvent },
+    change: Change,
     last: Brought | null,
   ): Promise<'done' | 'conflict' | 'failed'> {
     const row = current(rotationId);
     if (row === null || row.rowVersion !== known) return 'conflict';
     try {
-      await desk.write(await stepWrite(row, ask, last, ACTOR));
+      await write(row, change, last, ACTOR);
       return 'done';
     } catch (error) {
       if (Failure.is(error, 'conflict')) return 'conflict';
@@ -206,163 +220,75 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     }
   }
 
-  async function stepWrite(
-    row: RotationRow,
-    ask: { after: OverlapState; event: OverlapEvent },
-    last: Brought | null,
+  async function write(row: RotationRow, change: Change, last: Brought | null, actor: Actor): Promise<void> {
+    await desk.write(await stepWrite(row, change, last, actor, options));
+    const { after } = change;
+    if (after.protocol === 'swap/1' && after.heldSince === null) options.gate.release(row.credentialId);
+    // Connections that were upgraded with a key that is going: their clients connect again, with the one that is current.
+    if (change.event.on === 'promoted') options.live.retire(after.old.versionId);
+    if (change.event.on === 'demoted' && after.fresh !== null) options.live.retire(after.fresh.versionId);
+    alert(row, after);
+  }
+
+  function alert(row: RotationRow, { end, reason }: RotationState): void {
+    if (end !== 'lost' && end !== 'blocked') return;
+    const severity = end === 'lost' ? 'critical' : 'warning';
+    options.report(`rotation.${end}`, { rotation: row.id, credential: row.credentialId, severity, reason });
+  }
+
+  /** Gives a command to the row. Throws `conflict` where it changes nothing. */
+  async function command(
+    rotationId: string,
+    event: RotationCommand,
     actor: Actor,
-  ): Promise<ControlWrite> {
-    const credential = getRow<CredentialRow>(desk.rows, 'credential', row.credentialId);
-    const versions = versionsOf(credential.id);
-    const about = last !== null && last.event === ask.event ? last : null;
-    const blobs: Blob[] = [];
-    let envelopeDigest: string | null = null;
-    if (ask.event.on === 'issued' && about?.parts !== undefined && about.parts !== null) {
-      const sealed = options.seal(credential, ask.event.versionId, about.parts);
-      blobs.push({ kind: 'envelope', id: ask.event.versionId, value: sealed.bytes });
-      envelopeDigest = sealed.digest;
-    }
-    const step = recordStep({
-      instance: options.instance,
-      at: desk.clock.now(),
-      actor,
-      row,
-      after: ask.after,
-      event: ask.event,
-      detail: about?.detail ?? {},
-      bracketed: about?.bracketed ?? null,
-      credential,
-      versions,
-      envelopeDigest,
-      expiresAt: about?.expiresAt ?? null,
-    });
-    if (ask.event.on === 'promoted' || ask.event.on === 'demoted')
-      await armNext(credential, versions, row, ask.event.on);
-    let rows: readonly RowImage[] = step.event.rows;
-    if (step.proven !== null && step.proven.state !== 'revoked')
-      rows = withCertificate(
-        rows,
-        step.proven.id,
-        options.certify({ credential, version: step.proven, row, refusals: step.row.refusals, actor: ACTOR }),
-      );
-    return { events: [{ ...step.event, rows }], blobs, checkpoint: step.checkpoint };
-  }
-
-  async function armNext(
-    credential: CredentialRow,
-    versions: readonly VersionRow[],
-    row: RotationRow,
-    on: 'promoted' | 'demoted',
-  ): Promise<void> {
-    const id = on === 'promoted' ? row.state.fresh?.versionId : row.state.old.versionId;
-    const version = versions.find((one) => one.id === id);
-    if (version !== undefined && credential.purpose === 'lend') await options.arm(credential, version);
-  }
-
-  /** Gives a command to the loop, or, where none runs, writes its step directly. */
-  async function command(rotationId: string, event: OverlapEvent, actor: Actor): Promise<RotationRow> {
+    last: Brought | null = null,
+  ): Promise<RotationRow> {
     const row = getRow<RotationRow>(desk.rows, 'rotation', rotationId);
-    const after = evolve(row.state, event, instant(), row.policy);
+    const after = afterCommand(row, event, instant());
     if (after === row.state) throw new Failure('conflict', 'the rotation is past the point where this is possible');
-    await desk.write(await stepWrite(row, { after, event }, null, actor));
-    // A loop that was waiting reads the row again: what it knew is no longer so.
-    runs.get(rotationId)?.command?.({ on: 'resumed' });
+    await write(row, { after, event }, last, actor);
+    runs.get(rotationId)?.wake?.();
     start(rotationId);
-    return current(rotationId) ?? { ...row, state: after };
+    return current(rotationId) ?? ({ ...row, state: after } as RotationRow);
   }
 
-  /** The versions of a credential that a rotation may touch. Throws `invalid` where it cannot be rotated. */
-  function rotatable(credential: CredentialRow): { kind: Kind; current: Held } {
-    const { kind } = options.kindOf(credential);
-    if (options.isSealed()) throw new Failure('sealed', 'the vault is sealed');
-    if (credential.retiredAt !== null) throw new Failure('invalid', 'the credential is decommissioned');
-    if (kind.rotation !== 'overlap' || kind.issue === null || kind.revoke === null) {
-      throw new Failure('invalid', `a ${kind.title} cannot be rotated by the provider's API`);
-    }
-    const current = versionsOf(credential.id).find((version) => version.state === 'current');
-    if (current === undefined) throw new Failure('invalid', 'the credential has no current version');
-    return { kind, current: held(current) };
-  }
-
-  function held(version: VersionRow): Held {
-    if (version.providerKeyId === null) {
-      throw new Failure('invalid', "the provider's id of the key is not known: identify the credential first");
-    }
-    return { versionId: version.id, providerKeyId: version.providerKeyId };
-  }
-
-  /** Whether the key that stays was there before: it carries no label of this rotation. */
+  /** Whether the key that stays was there before: it carries no label of this rotation, and is older than it. */
   function isRetirement(row: RotationRow): boolean {
     const fresh = findRow<VersionRow>(desk.rows, 'version', row.state.fresh?.versionId ?? '');
-    return fresh !== null && parseLabel(fresh.label ?? '')?.rotation !== labelPart(row.id);
+    if (fresh === null || isSwap(row)) return false;
+    return parseLabel(fresh.label ?? '')?.rotation !== labelPart(row.id) && fresh.createdAt < row.requestedAt;
   }
 
-  async function begin(
-    credential: CredentialRow,
-    kind: Kind,
-    state: OverlapState,
-    about: Pick<RotationRow, 'trigger' | 'reason'> & { actor: Actor; type: string },
-  ): Promise<RotationRow> {
-    const at = desk.clock.now();
-    const row: RotationRow = {
-      id: newId('rotation', at, desk.random),
-      rowVersion: 1,
-      credentialId: credential.id,
-      trigger: about.trigger,
-      reason: about.reason,
-      requestedAt: at,
-      requestedBy: about.actor,
-      endedAt: null,
-      settings: credential.settings,
-      policy: overlapPolicyFor(kind, credential.policy),
-      state,
-      refusals: [],
-      revokeCalledAt: null,
-      lastProblem: null,
-    };
-    scene(row);
-    const detail = { trigger: about.trigger, reason: about.reason };
-    const rows: RowImage[] = [{ noun: 'rotation', row }];
-    try {
-      await desk.write({ events: [{ v: 1, at, actor: about.actor, type: about.type, rows, detail }] });
-    } catch (error) {
-      if (Failure.is(error, 'conflict'))
-        throw new Failure('conflict', 'a rotation of this credential is running already');
-      throw error;
+  async function bring(rotationId: string, parts: Parts, actor: Actor): Promise<RotationRow> {
+    const row = getRow<RotationRow>(desk.rows, 'rotation', rotationId);
+    if (options.isSealed()) throw new Failure('sealed', 'the vault is sealed');
+    if (row.endedAt !== null || row.state.step !== 'await')
+      throw new Failure('conflict', 'the rotation waits for no key');
+    const about = scene(row);
+    demandParts(about.kind, parts);
+    const seen = await examineKey(parts, about, options);
+    if (seen.is === 'refused') {
+      const refusal = brought({ on: 'key-refused' as const }, { outcome: seen.outcome });
+      // On record, and not taken. Where the row has moved on meanwhile, the refusal still stands.
+      await write(row, { after: row.state, event: refusal.event }, refusal, actor).catch(ignoreConflict);
+      runs.get(rotationId)?.wake?.();
+      throw new Failure(seen.outcome === 'unknown' ? 'upstream-unavailable' : 'invalid', seen.why);
     }
-    start(row.id);
-    return row;
+    const versionId = options.newVersionId();
+    const event = { on: 'issued' as const, versionId, providerKeyId: seen.providerKeyId };
+    return command(rotationId, event, actor, { ...brought(event, seen.detail), parts, expiresAt: seen.expiresAt });
   }
 
-  async function request(asked: RotationRequest): Promise<RotationRow> {
-    const credential = getRow<CredentialRow>(desk.rows, 'credential', asked.credentialId);
-    const { kind, current } = rotatable(credential);
-    return begin(credential, kind, beginOverlap(current, instant()), { ...asked, type: 'rotation.requested' });
-  }
-
-  async function retire(versionId: string, actor: Actor): Promise<RotationRow> {
-    const version = getRow<VersionRow>(desk.rows, 'version', versionId);
-    const credential = getRow<CredentialRow>(desk.rows, 'credential', version.credentialId);
-    const { kind, current } = rotatable(credential);
-    if (version.state === 'current' || version.state === 'revoked') {
-      throw new Failure('invalid', `a ${version.state} version cannot be retired`);
-    }
-    const state = beginRetirement(held(version), current, instant());
-    return begin(credential, kind, state, {
-      trigger: 'operator',
-      reason: 'superseded',
-      actor,
-      type: 'rotation.retirement-requested',
-    });
-  }
+  const { request, retire } = createRequests({ ...options, instant, write, start });
 
   return {
     request,
     retire,
+    bring,
     async cancel(rotationId, reason, actor) {
       const row = getRow<RotationRow>(desk.rows, 'rotation', rotationId);
       // Undoing a rotation revokes its new key. A retirement has none: its "new" key is the current one, and stays.
-      const isOver = isRetirement(row) && !row.state.pivoted && row.state.undoing === null;
+      const isOver = !isSwap(row) && isRetirement(row) && !row.state.pivoted && row.state.undoing === null;
       return command(rotationId, { on: isOver ? 'superseded' : 'cancelled', reason }, actor);
     },
     resume: (rotationId, actor) => command(rotationId, { on: 'resumed' }, actor),
@@ -379,13 +305,24 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     takeUp() {
       for (const row of allRows<RotationRow>(desk.rows, 'rotation')) {
         if (row.endedAt === null && row.state.end === null) start(row.id);
+        // Nobody may have been told before the process ended.
+        if (row.state.end === 'lost') alert(row, row.state);
       }
     },
     async stop() {
       stopping = true;
       const ended = [...runs.values()].map((run) => run.ended);
-      for (const run of runs.values()) run.command?.({ on: 'resumed' });
+      for (const run of runs.values()) run.wake?.();
       await Promise.all(ended);
     },
   };
+}
+
+/** A second wait, after a key that was dead on arrival, is counted from its own beginning alone. */
+function isFirstWait(state: OverlapState): boolean {
+  return state.step === 'await' && state.attempt === 1;
+}
+
+function ignoreConflict(error: unknown): void {
+  if (!Failure.is(error, 'conflict')) throw error;
 }

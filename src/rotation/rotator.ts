@@ -1,6 +1,7 @@
 // What the rest of the house may ask of the rotation engine. The engine itself is rotator.io.ts.
 import type { RevocationReason } from '../credentials/credential.ts';
 import type { Actor } from '../model/change.ts';
+import type { Parts } from '../providers/provider.ts';
 import type { RotationRow } from './rotation.ts';
 
 export interface RotationRequest {
@@ -8,12 +9,14 @@ export interface RotationRequest {
   readonly trigger: RotationRow['trigger'];
   readonly reason: RevocationReason;
   readonly actor: Actor;
+  /** A person makes the new key and brings it, whatever the provider's API could do. */
+  readonly byHand?: boolean;
 }
 
 export interface Rotator {
   /**
    * Requests a rotation and returns its row; it goes on by itself. Throws `conflict` where one is running for this credential,
-   * `invalid` where its kind cannot be rotated by API or it has no issuer, `sealed` while sealed.
+   * `invalid` where it cannot be rotated as it stands, `sealed` while sealed.
    */
   request(request: RotationRequest): Promise<RotationRow>;
   /**
@@ -21,6 +24,12 @@ export interface Rotator {
    * rotation of its credential is running, `invalid` where it is current, revoked or unidentified.
    */
   retire(versionId: string, actor: Actor): Promise<RotationRow>;
+  /**
+   * Brings the key that a rotation waits for. Throws `invalid` where it is not of the kind's form, dead, the old one, of another account or able to do
+   * more (on record as refused, and the rotation waits on), `upstream-unavailable` where the provider cannot be asked, `conflict` where none
+   * is waited for. Once it resolves, the key is stored.
+   */
+  bring(rotationId: string, parts: Parts, actor: Actor): Promise<RotationRow>;
   /** Undoes a rotation that has not reached its pivot. Throws `conflict` where it has, `not-found` where none runs. */
   cancel(rotationId: string, reason: string, actor: Actor): Promise<RotationRow>;
   /** Ends a rotation where it stands, also past its pivot: what is left of it is somebody else's from now on. */

@@ -15,6 +15,7 @@ import {
   type Operation,
   type Parts,
   type RevokeOutcome,
+  type Soundness,
 } from '../../src/providers/provider.ts';
 
 /** A key as a twin made it. */
@@ -63,7 +64,9 @@ export interface Bench {
   /** All pages. */
   list(): Promise<ListOutcome>;
   revoke(made: MadeKey): Promise<RevokeOutcome>;
+  /** After the preflight, where the kind has one. */
   probe(parts: Parts): Promise<Liveness>;
+  preflight(): Promise<Soundness>;
   identify(parts: Parts): Promise<IdentityOutcome>;
 }
 
@@ -83,6 +86,10 @@ export function bench(kind: Kind, twin: ProviderTwin): Bench {
     const request = operation.request({ settings });
     const sent = kind.asks === 'issuer' ? twin.call(request, issuer, parts) : twin.call(request, own(parts));
     return sent.then((answer) => operation.read(answer, { settings }));
+  };
+  const askWithoutKey = async (operation: NonNullable<Kind['preflight']>) => {
+    const request = operation.request({ settings });
+    return operation.read(await twin.call(request, { parts: {}, places: [] }), { settings });
   };
   return {
     twin,
@@ -114,7 +121,16 @@ export function bench(kind: Kind, twin: ProviderTwin): Bench {
       const input = { settings, providerKeyId };
       return kind.revoke!.read(await twin.call(kind.revoke!.request(input), issuer, parts), input);
     },
-    probe: (parts) => ask(kind.probe, parts),
+    async probe(parts) {
+      const { preflight } = kind;
+      if (preflight !== undefined) {
+        const soundness = await askWithoutKey(preflight);
+        // As credentials/asking.ts does: what proves nothing is not asked.
+        if (soundness.is !== 'sound') return { ...soundness, is: 'unknown', retryAfterMs: null };
+      }
+      return ask(kind.probe, parts);
+    },
+    preflight: () => askWithoutKey(kind.preflight!),
     identify: (parts) => ask(kind.identity!, parts),
   };
 }
@@ -127,6 +143,9 @@ export function issued(outcome: IssueOutcome): MadeKey {
 }
 
 export function assertForm(kind: Kind, parts: Parts): void {
-  for (const name of kind.parts)
-    assert.match(revealSecretText(parts[name]!), kind.format[name]!, `the form of ${name}`);
+  for (const name of kind.parts) {
+    const text = revealSecretText(parts[name]!);
+    assert.match(text, kind.format[name]!, `the form of ${name}`);
+    assert(kind.check?.[name]?.(text) !== false, `the checksum of ${name}`);
+  }
 }

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { Failure } from '../../src/model/failure.ts';
 import type { Json } from '../../src/model/json.ts';
 import { isStorableText } from '../../src/model/json.ts';
+import { revealSecretText } from '../../src/model/secret.ts';
 import type { Evidence, Kind, KindSettings, Provider, ProviderAnswer } from '../../src/providers/provider.ts';
 import {
   assertForm,
@@ -39,6 +40,7 @@ const UNIONS = {
   list: ['listed', 'refused', 'unknown'],
   revoke: ['accepted', 'absent', 'refused', 'ambiguous'],
   probe: ['alive', 'dead', 'unknown'],
+  preflight: ['sound', 'unsound', 'unknown'],
   identity: ['known', 'unknown'],
 } as const;
 
@@ -109,6 +111,10 @@ function mintsByApi(kind: Kind, at: At): void {
     assert(listed.is === 'listed');
     const entry = listed.keys.find((one) => one.providerKeyId === made.providerKeyId);
     assert.equal(entry?.name, LABEL);
+    const texts = Object.values(made.parts).map(revealSecretText);
+    const hint = entry?.hint ?? null;
+    assert(hint === null || (hint.length <= 4 && texts.some((text) => text.endsWith(hint))), 'a hint is the key’s end');
+    assert(entry?.expiresAt == null || entry.expiresAt > 0);
 
     assert.equal((await revoke(made)).is, 'accepted');
     assert.equal((await probe(made.parts)).is, 'dead');
@@ -188,6 +194,30 @@ function replacesInPlace(kind: Kind, at: At): void {
     assert.equal((await tools.probe(next.parts)).is, 'alive');
     assert.equal((await tools.probe(old.parts)).is, kind.rotation === 'grace' ? 'alive' : 'dead');
   });
+
+  at('where the answer to a replacement is lost, the old key tells what it can', async (tools) => {
+    const { twin, replace, probe } = tools;
+    for (const loss of [...twin.losesCreates, 'cut-before', 'server-error']) {
+      const old = await anyKey(kind, tools);
+      twin.inject(loss);
+      const outcome = await settled(replace(old));
+      assert(outcome === null || outcome.is === 'ambiguous', `${loss}: nobody may call this issued or refused`);
+      twin.clearFaults();
+      const said = await probe(old.parts);
+      assert.equal(said.is, twin.isAlive(old.providerKeyId) ? 'alive' : 'dead', loss);
+      // A grace is kept whether or not anybody heard of it.
+      if (kind.rotation === 'grace') assert.equal(said.is, 'alive', loss);
+    }
+  });
+
+  if (kind.rotation !== 'grace') return;
+  at('a grace that the service does not keep is seen at once', async (tools) => {
+    const old = await anyKey(kind, tools);
+    tools.twin.inject('grace-ignored');
+    const next = issued(await tools.replace(old));
+    assert.equal((await tools.probe(old.parts)).is, 'dead');
+    assert.equal((await tools.probe(next.parts)).is, 'alive');
+  });
 }
 
 function endsByHand(kind: Kind, at: At): void {
@@ -222,8 +252,31 @@ function knowsWhose(kind: Kind, at: At): void {
     const first = await tools.identify((await anyKey(kind, tools)).parts);
     const second = await tools.identify((await anyKey(kind, tools)).parts);
     assert(second.is === 'known' && (first.is === 'known' || kind.activeMax === 1));
+    // Null on both sides where the provider does not say whose.
     if (first.is === 'known') assert.equal(first.account, second.account);
     assertOutcome('identity', second);
+  });
+}
+
+/** At a server where nothing can be proved, nothing is: neither of a key that was made there nor of one that never was. */
+function proveNothingThere(kind: Kind, makeTwin: TwinFactory, makeUnsound: TwinFactory): void {
+  test(`${kind.name}: asked without a key, the service says whether a probe can mean anything`, async (t) => {
+    const [twin, unsound] = [await makeTwin(), await makeUnsound()];
+    try {
+      const sound = bench(kind, twin);
+      assertOutcome('preflight', await sound.preflight());
+      assert.equal((await sound.preflight()).is, 'sound');
+      const made = await anyKey(kind, sound);
+      assert.equal((await sound.probe(made.parts)).is, 'alive');
+      const there = bench(kind, unsound);
+      assert.equal((await there.preflight()).is, 'unsound');
+      for (const parts of [made.parts, (await anyKey(kind, there)).parts])
+        assert.equal((await there.probe(parts)).is, 'unknown');
+      assertDocumented(t, twin);
+      assertDocumented(t, unsound);
+    } finally {
+      await Promise.all([twin.close(), unsound.close()]);
+    }
   });
 }
 
@@ -233,11 +286,14 @@ function readsAnything(kind: Kind, settings: KindSettings): void {
       fc.property(anyAnswer, (answer) => {
         const verdict = kind.probe.read(answer, { settings });
         assertOutcome('probe', verdict);
+        const soundness = kind.preflight?.read(answer, { settings });
+        if (soundness !== undefined) assertOutcome('preflight', soundness);
         if (verdict.is === 'unknown') assert(verdict.retryAfterMs === null || verdict.retryAfterMs >= 0);
         const listed = kind.list?.read(answer, { settings });
         if (listed !== undefined) assertOutcome('list', listed);
         if (listed?.is === 'listed') {
-          for (const key of listed.keys) assert(isStorableText(key.name) && isStorableText(key.lastUsedFrom ?? ''));
+          for (const key of listed.keys)
+            for (const text of [key.name, key.lastUsedFrom, key.hint]) assert(isStorableText(text ?? ''));
         }
         const issue = kind.issue?.read(answer, { settings, label: LABEL });
         if (issue !== undefined) assertOutcome('issue', issue);
@@ -266,6 +322,9 @@ function describesItself(provider: Provider): void {
       assert(kind.propagationMs >= 0);
       for (const place of kind.places)
         assert(kind.parts.includes(place.part ?? kind.parts[0]!), 'places are of its parts');
+      for (const part of Object.keys(kind.check ?? {})) assert(kind.parts.includes(part), `${part} is a part`);
+      for (const [name, { required, default: value }] of Object.entries(kind.settings))
+        assert(value === undefined || !required, `${name} has a default, and is required`);
       if (kind.rotation === 'assisted') assert(kind.byHand !== undefined, `${kind.name}: a person is told what to do`);
       if (kind.rotation === 'overlap') assert(kind.issue !== null && kind.revoke !== null, `${kind.name} overlaps`);
       if (kind.rotation === 'grace') assert(kind.replace !== undefined && (kind.graceMaxSeconds ?? 0) > 0);
@@ -294,11 +353,22 @@ function describesItself(provider: Provider): void {
   });
 }
 
-/** Registers the suite's tests for a member. `makeTwin` starts a fresh twin each time. */
-export function providerConformance(provider: Provider, makeTwin: TwinFactory): void {
+/**
+ * Registers the suite's tests for a member. `makeTwin` starts a fresh twin each time, `unsound` one at which no probe means anything: needed
+ * where a kind has a preflight.
+ */
+export function providerConformance(
+  provider: Provider,
+  makeTwin: TwinFactory,
+  { unsound }: { readonly unsound?: TwinFactory } = {},
+): void {
   describesItself(provider);
   for (const kind of provider.kinds) {
     conformsAtTwin(kind, makeTwin);
+    if (kind.preflight !== undefined) {
+      assert(unsound !== undefined, `${kind.name} has a preflight: a twin is needed at which it fails`);
+      proveNothingThere(kind, makeTwin, unsound);
+    }
     const settings = Object.fromEntries(Object.keys(kind.settings).map((name) => [name, 'some-id-1']));
     readsAnything(kind, settings);
   }

@@ -62,6 +62,8 @@ export interface HouseOptions {
   readonly secondCopy?: boolean;
   readonly api?: Partial<Pick<ApiInput, 'limits' | 'brake'>>;
   readonly trustedProxies?: readonly string[];
+  /** Programs that change the keys of single credentials. */
+  readonly programs?: Config['programs'];
   /** The URL of an empty PostgreSQL database; SQLite where absent. */
   readonly postgresql?: string;
 }
@@ -79,6 +81,7 @@ export function houseConfig(directory: string, options: HouseOptions): Config {
     secondCopy: options.secondCopy === true ? { directory: path.join(directory, 'copies') } : null,
     providers: Object.fromEntries(Object.entries(options.providers ?? {}).map(([name, at]) => [name, settings(at)])),
     trustedProxies: options.trustedProxies ?? [],
+    programs: options.programs ?? [],
     outboundProxy: null,
     limits: {
       headerBytes: 32_768,
@@ -166,6 +169,7 @@ function openBroker(app: App): Broker {
   return createBroker({
     guardian: app.guardian,
     live: app.live,
+    gate: app.gate,
     now: () => app.clock.now(),
     mono: () => app.clock.monotonic(),
     redirect: resolveRedirect,

@@ -57,6 +57,8 @@ function correctedMastodon(source: Tree): Tree {
     'POST /api/v1/apps',
     'GET /api/v1/apps/verify_credentials',
     'GET /api/v1/accounts/verify_credentials',
+    'GET /api/v1/accounts/{id}/statuses',
+    'POST /api/v1/statuses',
     'POST /oauth/token',
     'POST /oauth/revoke',
   ]);

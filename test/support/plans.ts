@@ -7,7 +7,7 @@ import { type Policy, policyOf } from '../../src/access/policy.ts';
 import type { GrantRow, PrincipalRow, TokenRow } from '../../src/access/principal.ts';
 import { newTokenText } from '../../src/access/token.ts';
 import type { Head } from '../../src/broker/head.ts';
-import { compileInjection } from '../../src/broker/inject.ts';
+import { compileInjection, type Injection } from '../../src/broker/inject.ts';
 import { type Forward, type Plan, plan, type Snapshot } from '../../src/broker/plan.ts';
 import type { CredentialRow, VersionRow } from '../../src/credentials/credential.ts';
 import { parseNetworks } from '../../src/model/address.ts';
@@ -41,6 +41,8 @@ export interface Given {
   readonly more?: readonly RowImage[];
   readonly isSealed?: boolean;
   readonly trustedProxies?: readonly string[];
+  /** Of versions whose key stands elsewhere, or is another one. */
+  readonly injections?: Readonly<Record<string, Injection>>;
 }
 
 export function snapshotWith(given: Given = {}): Snapshot {
@@ -61,9 +63,10 @@ export function snapshotWith(given: Given = {}): Snapshot {
   assert.equal(applyEvent(rows, controlEvent(images)), null);
   const policy: Policy = policyOf(rows, 9);
   const injection = compileInjection(credential.places, { key: new Secret(KEY) });
+  const injectionOf = (id: string): [string, Injection] => [id, given.injections?.[id] ?? injection];
   return {
     policy,
-    injections: new Map(given.isSealed === true ? [] : [...policy.versions.keys()].map((id) => [id, injection])),
+    injections: new Map(given.isSealed === true ? [] : [...policy.versions.keys()].map(injectionOf)),
     hash,
     anonymous: null,
     trustedProxies: parseNetworks(given.trustedProxies ?? []),

@@ -25,13 +25,13 @@ export async function until<T>(look: () => T | Promise<T>, about: string): Promi
 }
 
 /** A row as the process knows it: the table may be a moment ahead of what the writer has told. */
-export function newest<R extends Row>(shop: Workshop, noun: Noun, id: string): Promise<R> {
+export function newest<R extends Row>(shop: Workshop<unknown>, noun: Noun, id: string): Promise<R> {
   const live = shop.app.rows.get(noun)?.get(id) as R | undefined;
   return live === undefined ? shop.row<R>(noun, id) : Promise.resolve(live);
 }
 
 /** Waits until a rotation has ended or stands still, or the process has died on the way (null). */
-export function rotationEnd(shop: Workshop, rotationId: string): Promise<RotationRow | 'died'> {
+export function rotationEnd(shop: Workshop<unknown>, rotationId: string): Promise<RotationRow | 'died'> {
   return until(
     async () => {
       if (shop.isDead) return 'died';
@@ -42,7 +42,7 @@ export function rotationEnd(shop: Workshop, rotationId: string): Promise<Rotatio
   );
 }
 
-export function revocationEnd(shop: Workshop, revocationId: string): Promise<RevocationRow | 'died'> {
+export function revocationEnd(shop: Workshop<unknown>, revocationId: string): Promise<RevocationRow | 'died'> {
   return until(
     async () => {
       if (shop.isDead) return 'died';
@@ -109,13 +109,13 @@ export function aliveKeys(shop: Workshop): string[] {
 }
 
 /** The versions of a credential by state. */
-export async function statesOf(shop: Workshop, credentialId = shop.credential.id): Promise<string[]> {
+export async function statesOf(shop: Workshop<unknown>, credentialId = shop.credential.id): Promise<string[]> {
   const versions = (await shop.rows<VersionRow>('version')).filter((version) => version.credentialId === credentialId);
   return versions.sort((a, b) => a.number - b.number).map((version) => version.state);
 }
 
 /** The one version that the broker uses now. */
-export async function currentOf(shop: Workshop, credentialId = shop.credential.id): Promise<VersionRow> {
+export async function currentOf(shop: Workshop<unknown>, credentialId = shop.credential.id): Promise<VersionRow> {
   const versions = (await shop.rows<VersionRow>('version')).filter(
     (version) => version.credentialId === credentialId && version.state === 'current',
   );
@@ -134,7 +134,7 @@ export async function withShop(run: (shop: Workshop) => Promise<void>, options: 
 }
 
 /** Asks for a rotation as a person would. */
-export function requestRotation(shop: Workshop, credentialId = shop.credential.id): Promise<RotationRow> {
+export function requestRotation(shop: Workshop<unknown>, credentialId = shop.credential.id): Promise<RotationRow> {
   return shop.engines.rotator.request({ credentialId, trigger: 'operator', reason: 'superseded', actor: 'prn_tester' });
 }
 

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { type App, createApp } from '../../src/app.io.ts';
 import type { Config } from '../../src/config/config.ts';
 import { type CredentialRow, DEFAULT_ROTATION, type VersionRow } from '../../src/credentials/credential.ts';
+import { NO_PROGRAMS, type Programs } from '../../src/credentials/programs.ts';
 import { envelopeContext } from '../../src/credentials/ring.io.ts';
 import { TABLE_OF } from '../../src/database/schema.ts';
 import { createEngines, type Engines } from '../../src/engines.io.ts';
@@ -15,9 +16,11 @@ import { initialise } from '../../src/init.io.ts';
 import type { ControlEvent, ControlWrite, Noun, Row, RowImage } from '../../src/model/change.ts';
 import { newId } from '../../src/model/id.ts';
 import type { Secret } from '../../src/model/secret.ts';
+import type { Kind, Parts } from '../../src/providers/provider.ts';
 import type { RevocationPolicy, RevocationRow } from '../../src/revocation/revocation.ts';
 import type { OverlapPolicy } from '../../src/rotation/policy.ts';
-import type { RotationRow } from '../../src/rotation/rotation.ts';
+import { isSwap, type RotationRow } from '../../src/rotation/rotation.ts';
+import type { SwapPolicy } from '../../src/rotation/swap-state.ts';
 import { unseal } from '../../src/unseal.io.ts';
 import { machineRandom } from '../../src/vault/cipher.io.ts';
 import { generateKeyFile } from '../../src/vault/kek.io.ts';
@@ -41,6 +44,23 @@ export const QUICK_ROTATION: OverlapPolicy = {
   issueAttemptsMax: 8,
   revokesMax: 20,
   discardsMax: 16,
+  awaitMaxMs: 600_000,
+  removalPollMs: 30,
+  removalMaxMs: 600_000,
+};
+export const QUICK_SWAP: SwapPolicy = {
+  holdMaxMs: 3_000,
+  callMs: 1_000,
+  drainMaxMs: 1_500,
+  drainPollMs: 5,
+  settleMs: 150,
+  verifyAlive: 2,
+  verifySpacingMs: 10,
+  death: { refusals: 3, spacingMs: 40 },
+  retryMinMs: 10,
+  retryMaxMs: 100,
+  failuresMax: 200,
+  attemptsMax: 20,
 };
 export const QUICK_REVOCATION: RevocationPolicy = {
   refusals: 3,
@@ -57,15 +77,30 @@ export interface Death {
   readonly when: 'before' | 'after';
 }
 
-export interface Workshop {
+/** A provider to work with: its twin, who mints, and how a key comes to be. */
+export interface Subject<Twin extends { readonly origin: string; close(): Promise<void> }> {
+  readonly provider: string;
+  start(): Promise<Twin>;
+  /** Null where keys of this kind have no issuer. */
+  issuer(twin: Twin): { readonly kind: string; readonly parts: Parts; readonly providerKeyId: string } | null;
+  key(twin: Twin): {
+    readonly kind: string;
+    readonly parts: Parts;
+    readonly providerKeyId: string | null;
+    readonly settings: Readonly<Record<string, string>>;
+  };
+}
+
+export interface Workshop<Twin = RunningNeonTwin> {
   readonly app: App;
   readonly engines: Engines;
-  readonly twin: RunningNeonTwin;
+  readonly twin: Twin;
   readonly directory: string;
   readonly credential: CredentialRow;
   /** The key that the credential had at first. */
   readonly first: VersionRow;
   readonly firstKey: Secret;
+  readonly firstParts: Parts;
   readonly reports: readonly string[];
   /** Writes of the engines so far, in this process. */
   readonly writes: number;
@@ -74,7 +109,9 @@ export interface Workshop {
   /** Abandons the process as it stands and starts another one on what it left. */
   restart(death?: Death | null): Promise<void>;
   /** Adds a credential with a key of its own at the twin. */
-  add(given?: Partial<CredentialRow>): Promise<{ credential: CredentialRow; version: VersionRow; key: Secret }>;
+  add(
+    given?: Partial<CredentialRow>,
+  ): Promise<{ credential: CredentialRow; version: VersionRow; key: Secret; parts: Parts }>;
   write(type: string, ...rows: RowImage[]): Promise<void>;
   /** A row wherever it is: in memory, or in the table because it is history. */
   row<R extends Row>(noun: Noun, id: string): Promise<R>;
@@ -86,6 +123,8 @@ export interface Workshop {
 export interface WorkshopOptions {
   readonly death?: Death;
   readonly rotation?: Partial<OverlapPolicy>;
+  readonly swap?: Partial<SwapPolicy>;
+  readonly programs?: Partial<Programs>;
   readonly revocation?: Partial<RevocationPolicy>;
   readonly rotationsAtOnce?: number;
   readonly secondCopy?: boolean;
@@ -93,10 +132,31 @@ export interface WorkshopOptions {
 
 const NEVER = new Promise<never>(() => {});
 
-export async function startWorkshop(options: WorkshopOptions = {}): Promise<Workshop> {
+const NEON: Subject<RunningNeonTwin> = {
+  provider: 'neon',
+  start: () => startNeonTwin(),
+  issuer({ control }) {
+    const { adminKey, adminKeyId } = control.seeds;
+    return { kind: 'personal-key', parts: { key: adminKey }, providerKeyId: adminKeyId };
+  },
+  key({ control }) {
+    const minted = control.mint({ kind: 'organization' });
+    const settings = { orgId: control.seeds.orgId };
+    return { kind: 'organization-key', parts: { key: minted.key }, providerKeyId: minted.id, settings };
+  },
+};
+
+export function startWorkshop(options: WorkshopOptions = {}): Promise<Workshop> {
+  return startShop(NEON, options);
+}
+
+export async function startShop<Twin extends { readonly origin: string; close(): Promise<void> }>(
+  subject: Subject<Twin>,
+  options: WorkshopOptions = {},
+): Promise<Workshop<Twin>> {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'claviger-workshop-'));
-  const twin = await startNeonTwin();
-  const base = houseConfig(directory, { providers: { neon: twin.origin } });
+  const twin = await subject.start();
+  const base = houseConfig(directory, { providers: { [subject.provider]: twin.origin } });
   const atOnce = options.rotationsAtOnce ?? base.scheduler.rotationsAtOnce;
   const config: Config = { ...base, scheduler: { ...base.scheduler, rotationsAtOnce: atOnce } };
   const kek = path.join(directory, 'kek');
@@ -112,8 +172,9 @@ export async function startWorkshop(options: WorkshopOptions = {}): Promise<Work
   function quick(image: RowImage): RowImage {
     if (image.row.rowVersion !== 1) return image;
     if (image.noun === 'rotation') {
-      const policy = { ...QUICK_ROTATION, ...options.rotation };
-      return { noun: image.noun, row: { ...(image.row as RotationRow), policy } as RotationRow };
+      const row = image.row as RotationRow;
+      const policy = isSwap(row) ? { ...QUICK_SWAP, ...options.swap } : { ...QUICK_ROTATION, ...options.rotation };
+      return { noun: image.noun, row: { ...row, policy } as RotationRow };
     }
     if (image.noun !== 'revocation') return image;
     const policy = { ...QUICK_REVOCATION, ...options.revocation };
@@ -136,7 +197,8 @@ export async function startWorkshop(options: WorkshopOptions = {}): Promise<Work
       isDead = true;
       return NEVER;
     }
-    return Object.create(whole, { write: { value: write } }) as App;
+    const programs = { ...NO_PROGRAMS, ...options.programs };
+    return Object.create(whole, { write: { value: write }, programsFor: { value: () => programs } }) as App;
   }
 
   async function start(death: Death | null): Promise<void> {
@@ -156,8 +218,8 @@ export async function startWorkshop(options: WorkshopOptions = {}): Promise<Work
     await app.write({ events: [{ v: 1, at: Date.now(), actor: 'system:test', type, rows, detail: {} }] });
   }
 
-  async function store(credential: CredentialRow, version: VersionRow, bytes: Secret): Promise<void> {
-    const sealed = app.vault.sealParts(envelopeContext(credential, version.id), { key: bytes });
+  async function store(credential: CredentialRow, version: VersionRow, parts: Parts): Promise<void> {
+    const sealed = app.vault.sealParts(envelopeContext(credential, version.id), parts);
     const event = {
       v: 1 as const,
       at: Date.now(),
@@ -174,30 +236,35 @@ export async function startWorkshop(options: WorkshopOptions = {}): Promise<Work
   }
 
   const id = (kind: 'credential' | 'version') => newId(kind, Date.now(), machineRandom);
-  const common = { origin: twin.origin, policy: DEFAULT_ROTATION };
-  const issuer = credentialRow({
-    ...common,
-    id: id('credential'),
-    name: 'issuer',
-    kind: 'personal-key',
-    purpose: 'manage',
-    settings: {},
-  });
+  const given = subject.issuer(twin);
+  function kindOf(name: string): Kind {
+    const kind = app.providers.get(subject.provider)?.kinds.find((one) => one.name === name);
+    assert(kind !== undefined, `no kind ${name}`);
+    return kind;
+  }
+  const common = { origin: twin.origin, provider: subject.provider, policy: DEFAULT_ROTATION };
+  const issuerId = given === null ? null : id('credential');
 
-  async function add(given: Partial<CredentialRow> = {}) {
-    const { orgId } = twin.control.seeds;
-    const minted = twin.control.mint({ kind: 'organization' });
-    const fields = { ...common, id: id('credential'), settings: { orgId }, issuerId: issuer.id };
-    const credential = credentialRow({ ...fields, name: `c-${minted.id}`, ...given });
-    const version = versionRow({ id: id('version'), credentialId: credential.id, providerKeyId: minted.id });
-    await store(credential, version, minted.key);
-    return { credential, version, key: minted.key };
+  async function add(fields: Partial<CredentialRow> = {}) {
+    const made = subject.key(twin);
+    const base = { ...common, id: id('credential'), kind: made.kind, settings: made.settings, issuerId };
+    const name = `c-${base.id.slice(-12)}`;
+    const credential = credentialRow({ ...base, name, places: kindOf(made.kind).places, ...fields });
+    const { providerKeyId } = made;
+    const version = versionRow({ id: id('version'), credentialId: credential.id, providerKeyId });
+    await store(credential, version, made.parts);
+    return { credential, version, key: Object.values(made.parts).at(-1)!, parts: made.parts };
   }
 
   await start(options.death ?? null);
-  const { adminKey, adminKeyId } = twin.control.seeds;
-  await store(issuer, versionRow({ id: id('version'), credentialId: issuer.id, providerKeyId: adminKeyId }), adminKey);
-  const { credential, version: first, key: firstKey } = await add();
+  if (given !== null && issuerId !== null) {
+    const fields = { name: 'issuer', kind: given.kind, purpose: 'manage' as const, settings: {} };
+    const places = kindOf(given.kind).places;
+    const issuer = credentialRow({ ...common, ...fields, id: issuerId, places });
+    const version = versionRow({ id: id('version'), credentialId: issuer.id, providerKeyId: given.providerKeyId });
+    await store(issuer, version, given.parts);
+  }
+  const { credential, version: first, key: firstKey, parts: firstParts } = await add();
 
   async function rows<R extends Row>(noun: Noun): Promise<R[]> {
     const found = await app.database.read.selectFrom(TABLE_OF[noun]).select('row').orderBy('id').execute();
@@ -222,6 +289,7 @@ export async function startWorkshop(options: WorkshopOptions = {}): Promise<Work
     credential,
     first,
     firstKey,
+    firstParts,
     reports,
     async restart(death = null) {
       isDead = true;

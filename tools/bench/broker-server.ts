@@ -24,6 +24,7 @@ const guardian = recording
 const broker = createBroker({
   guardian,
   live: house.app.live,
+  gate: house.app.gate,
   now: () => Date.now(),
   mono: () => performance.now(),
   redirect: resolveRedirect,

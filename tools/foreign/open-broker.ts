@@ -11,6 +11,7 @@ import { newTokenText } from '../../src/access/token.ts';
 import { compileInjection } from '../../src/broker/inject.ts';
 import { type BrokerLimits, createBroker, DEFAULT_LIMITS } from '../../src/broker/listener.io.ts';
 import { type CredentialRow, DEFAULT_ROTATION, type VersionRow } from '../../src/credentials/credential.ts';
+import { createGate } from '../../src/credentials/gate.ts';
 import { createLive, type Live } from '../../src/credentials/live.ts';
 import { emptyRows, type Noun, type Row, type Rows } from '../../src/model/change.ts';
 import { Secret } from '../../src/model/secret.ts';
@@ -185,6 +186,7 @@ export async function openBroker(options: OpenBrokerOptions): Promise<OpenBroker
   const broker = createBroker({
     guardian,
     live,
+    gate: createGate(() => () => {}),
     now: clock.now,
     mono: clock.monotonic,
     redirect: resolveRedirect,

@@ -16,10 +16,11 @@ export interface Mutant {
   readonly why: string;
   readonly edits: readonly Edit[];
   /** Whose simulation must catch it; `overlap` where it does not say. */
-  readonly protocol?: 'overlap' | 'swap';
+  readonly protocol?: 'overlap' | 'swap' | 'assisted';
 }
 
 export const OVERLAP = 'src/rotation/overlap.ts';
+export const OVERLAP_STEPS = 'src/rotation/overlap-steps.ts';
 export const SWAP = 'src/rotation/swap.ts';
 export const DRIVE = 'src/credentials/drive.ts';
 export const DEATH = 'src/credentials/death.ts';

@@ -7,6 +7,7 @@ import {
   MACHINES,
   type Mutant,
   OVERLAP,
+  OVERLAP_STEPS,
   protocol,
   SCHEDULE,
   SHELL,
@@ -46,12 +47,12 @@ export const PROMISED: readonly Mutant[] = [
     "if (probe.target !== 'dead') return 'alive';",
   ]),
   protocol('a dead new key is promoted', 'everybody who uses the credential is refused', [
-    OVERLAP,
+    OVERLAP_STEPS,
     'if (dead >= policy.verifyDead) return undo(state, DEAD_ON_ARRIVAL, now);',
     "if (dead >= policy.verifyDead) return enter(state, 'promote', now);",
   ]),
   protocol('revoke before promote', 'the key in use is revoked', [
-    OVERLAP,
+    OVERLAP_STEPS,
     "if (alive >= policy.verifyAlive) return enter(state, 'promote', now);",
     "if (alive >= policy.verifyAlive) return enter(state, 'revoke', now);",
   ]),
@@ -84,7 +85,7 @@ export const PROMISED: readonly Mutant[] = [
     "enter({ ...state, promoted: true }, 'cover', now)",
   ]),
   protocol('an abort does not revoke', 'the new key lives on, and nobody knows', [
-    OVERLAP,
+    OVERLAP_STEPS,
     "return enter({ ...undoing, target: 'fresh' }, 'confirm', now);",
     "return enter({ ...undoing, target: 'fresh' }, 'sweep', now);",
   ]),
@@ -120,17 +121,17 @@ export const PROMISED: readonly Mutant[] = [
     [LABEL, 'attempt: Number(match[4])', 'attempt: 1'],
   ),
   protocol('verify once', 'one node knows the new key, the others refuse it', [
-    OVERLAP,
+    OVERLAP_STEPS,
     'if (alive >= policy.verifyAlive)',
     'if (alive >= 1)',
   ]),
   protocol('give up on the first failed issue', 'a hiccup of the provider ends the rotation', [
-    OVERLAP,
+    OVERLAP_STEPS,
     "return retry({ ...state, attempt: state.attempt + 1 }, now, policy, 'the provider refuses to issue a key');",
     "return undo(state, 'the provider refuses to issue a key', now);",
   ]),
   protocol('an abort is reported as rotated', 'everybody believes that the old key is gone', [
-    OVERLAP,
+    OVERLAP_STEPS,
     "return finish(state, state.undoing === null ? 'rotated' : 'aborted');",
     "return finish(state, 'rotated');",
   ]),
@@ -142,9 +143,9 @@ export const PROMISED: readonly Mutant[] = [
   protocol(
     'confirmations survive a retry of the issue',
     'the next key is trusted for what its predecessor showed',
-    [OVERLAP, 'failures: 0, alive: 0, dead: 0,', 'failures: 0, dead: 0,'],
+    [OVERLAP_STEPS, 'failures: 0, alive: 0, dead: 0,', 'failures: 0, dead: 0,'],
     [
-      OVERLAP,
+      OVERLAP_STEPS,
       "const alive = seen === 'alive' ? state.alive + 1 : 0;",
       "const alive = seen === 'alive' ? state.alive + 1 : state.alive;",
     ],
@@ -156,7 +157,7 @@ export const PROMISED: readonly Mutant[] = [
     [OVERLAP, 'revokes: state.revokes + 1, death: NO_EVIDENCE }', 'revokes: state.revokes + 1 }'],
   ),
   protocol("the retired key's id is forgotten before its deletion is confirmed", 'a key that nobody can ever revoke', [
-    OVERLAP,
+    OVERLAP_STEPS,
     'if (dead >= policy.verifyDead) return undo(state, DEAD_ON_ARRIVAL, now);',
     "if (dead >= policy.verifyDead) return enter({ ...state, fresh: null, attempt: state.attempt + 1 }, 'issue', now);",
   ]),

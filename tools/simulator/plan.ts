@@ -159,6 +159,9 @@ function drawPolicy(dice: Dice, propagationMs: number): OverlapPolicy {
     issueAttemptsMax: 1 + below(dice, 6),
     revokesMax: 1 + below(dice, 6),
     discardsMax: 1 + below(dice, 8),
+    awaitMaxMs: usual.awaitMaxMs,
+    removalPollMs: usual.removalPollMs,
+    removalMaxMs: usual.removalMaxMs,
   };
 }
 

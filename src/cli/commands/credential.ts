@@ -1,4 +1,6 @@
 // Credentials: adding, looking, changing, suspending. Not here: importing from a .env file (import.ts), rotating and revoking.
+
+import type { Privilege } from '../../access/privilege.ts';
 import { Failure } from '../../model/failure.ts';
 import type { Command, Outcome } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -6,12 +8,15 @@ import { namesParts, PART_OPTIONS, readParts } from '../parts-input.ts';
 import { type Credential, credentialName, type Version } from '../rows.ts';
 import { visible } from '../text.ts';
 import { IDENTITY_OPTIONS, kindOf, newCredential, POLICY_OPTIONS, policyOf } from './credential-input.ts';
+import { privilegeFields } from './credential-privilege.ts';
 
 export interface CredentialDetail {
   readonly credential: Credential;
   readonly versions: readonly Version[];
   readonly protected: boolean;
   readonly grants: number;
+  /** Where one credential is shown; null: the server does not know its kind. */
+  readonly privilege?: Privilege | null;
 }
 
 const REFERENCE = {
@@ -134,7 +139,10 @@ function stateOf(row: Credential): string {
 
 const show: Command = {
   name: 'credential show',
-  about: 'a credential, its policy and its versions; never its bytes',
+  about: 'a credential, what its key may do against what its grants need, and its versions; never its bytes',
+  more:
+    'Where the provider has scopes, `privilege` says what the key holds, what the actions of its grants need, what is unused, and with which scopes ' +
+    'the next key would do. Where it has none, the grants narrow the key at the broker. What cannot be told is `unknown`, never fine.',
   arguments: [REFERENCE],
   examples: [{ line: 'claviger credential show prod/neon/billing', about: 'which version is current, and since when' }],
   async run(context, input) {
@@ -171,6 +179,7 @@ function detailText(context: Context, detail: CredentialDetail): string {
     ['compromise', policy.onCompromise],
     ['second copy', detail.protected ? 'yes' : 'none: unprotected'],
     ['grants', String(detail.grants)],
+    ...privilegeFields(detail.privilege ?? null),
     ['managed by', row.managedBy],
     ['added', view.when(row.createdAt)],
   ]);

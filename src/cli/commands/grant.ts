@@ -6,6 +6,7 @@ import type { Command, Input } from '../command.ts';
 import type { Context } from '../context.ts';
 import { credentialName, type Grant } from '../rows.ts';
 import { visible } from '../text.ts';
+import { grantTest } from './grant-test.ts';
 
 /** `--parameter name=value`, repeated: several values of one name are alternatives. */
 function parametersOf(input: Input): Record<string, string[]> {
@@ -243,4 +244,4 @@ export function quoted(text: string): string {
   return /^[\w.:=/@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-export const grantCommands: readonly Command[] = [add, list, revoke, suggest];
+export const grantCommands: readonly Command[] = [add, list, revoke, suggest, grantTest];

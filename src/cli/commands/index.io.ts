@@ -9,6 +9,7 @@ import { applyCommands } from './apply.ts';
 import { auditCommands } from './audit.ts';
 import { certificateCommands } from './certificate.ts';
 import { completionCommands } from './completion.ts';
+import { consentCommands } from './consent.ts';
 import { credentialCommands } from './credential.ts';
 import { grantCommands } from './grant.ts';
 import { importCommands } from './import.ts';
@@ -50,6 +51,7 @@ export function createProgram(): Program {
     ...databaseCommands,
     ...importCommands,
     ...credentialCommands,
+    ...consentCommands,
     ...inventoryCommands,
     ...principalCommands,
     ...tokenCommands,

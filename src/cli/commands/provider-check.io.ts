@@ -12,6 +12,7 @@ import { createCall } from '../../net/call.io.ts';
 import { createDialer } from '../../net/dial.io.ts';
 import { createGuard, createResolver } from '../../net/resolve.io.ts';
 import type { Declaration } from '../../providers/declaration.ts';
+import { declarationOf } from '../../providers/declared.ts';
 import * as registry from '../../providers/index.ts';
 import type { Kind, Parts, Provider } from '../../providers/provider.ts';
 import { checkLive, type Left, type LiveReport, type Step } from '../check-live.ts';
@@ -25,7 +26,7 @@ import { VERSION } from '../version.ts';
 
 interface Found {
   readonly provider: Provider;
-  /** What it was compiled from; null for those of the registry. */
+  /** What it was compiled from; null where it is code, or more than its declaration. */
   readonly declaration: Declaration | null;
 }
 
@@ -70,7 +71,7 @@ async function findProvider(context: Context, input: Input, config: Config): Pro
     return { provider, declaration };
   }
   const own = known.find((one) => one.name === name);
-  if (own !== undefined) return { provider: own, declaration: null };
+  if (own !== undefined) return { provider: own, declaration: declarationOf(own) };
   const { providers, findings } = await readOwnProviders(
     config.providersDirectory,
     known.map((one) => one.name),
@@ -206,8 +207,9 @@ async function readIssuer(context: Context, input: Input, kind: Kind): Promise<P
 
 function hasForm(kind: Kind, parts: Parts): boolean {
   return kind.parts.every((name) => {
-    const [part, format] = [parts[name] as Secret | undefined, kind.format[name]];
-    return part !== undefined && (format === undefined || holds(part, (text) => format.test(text)));
+    const [part, format, check] = [parts[name] as Secret | undefined, kind.format[name], kind.check?.[name]];
+    if (part === undefined) return false;
+    return holds(part, (text) => format?.test(text) !== false && check?.(text) !== false);
   });
 }
 

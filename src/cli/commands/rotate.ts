@@ -1,65 +1,29 @@
 // Rotations: starting one and following its steps, looking, cancelling, resuming; and retiring a version, which is a rotation without a
 // new key. What runs, runs on the server: leaving off here stops nothing.
 import { idSegment } from '../api.ts';
-import { follow } from '../await.ts';
-import type { Command, Outcome } from '../command.ts';
-import type { Context } from '../context.ts';
+import type { Command } from '../command.ts';
 import { credentialName, type Rotation } from '../rows.ts';
-import { renderSteps, rotationNote, rotationSteps } from '../steps.ts';
-import { visible } from '../text.ts';
+import { bring } from './rotation-bring.ts';
+import {
+  FOLLOW_OPTIONS,
+  followed,
+  ROTATION,
+  type RotationDetail,
+  stepsLine,
+  todoLines,
+  waitOf,
+  watchRotation,
+} from './rotation-watch.ts';
 
-interface JournalEvent {
-  readonly at: string;
-  readonly type: string;
-  readonly detail?: unknown;
-}
-
-interface RotationDetail {
-  readonly rotation: Rotation;
-  readonly steps: readonly JournalEvent[];
-}
-
-const FOLLOW_OPTIONS = [
-  { flags: '--no-wait', about: 'start it and return at once' },
-  { flags: '--wait <duration>', about: 'follow it this long; 15m where it is left out' },
-];
-const WAIT_SECONDS = 900;
-
-function line(context: Context, row: Rotation): string {
-  const note = rotationNote(row);
-  return `${renderSteps(rotationSteps(row), context.view.paint)}${note === null ? '' : context.view.paint('dim', `  (${note})`)}`;
-}
-
-function outcome(context: Context, row: Rotation): Outcome {
-  const { end, reason } = row.state;
-  const texts = {
-    rotated: 'Rotated: the old version is proven dead.',
-    aborted: `Aborted, and undone: ${visible(reason ?? row.state.undoing ?? 'no reason is given')}`,
-    blocked: `Blocked: ${rotationNote(row) ?? ''}\nWhen it is put right: claviger rotation resume ${row.id}`,
-  };
-  const text = end === null ? `It goes on: claviger rotation show ${row.id}` : texts[end];
-  if (end === null) context.note(line(context, row));
-  return { data: row, text, brief: row.id, exit: end === null || end === 'rotated' ? 0 : 1 };
-}
-
-/** Follows a rotation to its end, or for so many seconds. */
-export async function watchRotation(context: Context, row: Rotation, seconds: number): Promise<Outcome> {
-  const api = await context.api();
-  const last = await follow<Rotation>(context, {
-    read: async () => (await api.get<RotationDetail>(`/v1/rotations/${row.id}`)).rotation,
-    isOver: (state) => state.state.end !== null,
-    show: (state) => line(context, state),
-    seconds,
-  });
-  return outcome(context, last);
-}
+export { watchRotation } from './rotation-watch.ts';
 
 const rotate: Command = {
   name: 'rotate',
   about: 'replace the key of a credential without an outage, and follow the steps',
   more:
     'issue, store, verify, promote, drain, cover, confirm, revoke, prove, sweep. The old key is revoked when nobody uses it any ' +
-    'more, and is called dead when the provider has refused it several times. Leaving off with Ctrl-C stops only the watching.',
+    'more, and is called dead when the provider has refused it several times. Leaving off with Ctrl-C stops only the watching. Where a ' +
+    'person makes the new key, it says what to do and waits for `rotation bring`.',
   arguments: [{ name: '<credential>', about: 'id, or `name`, `provider/name` or `environment/provider/name`' }],
   options: [
     {
@@ -67,25 +31,26 @@ const rotate: Command = {
       about: 'for the certificate of the old version; superseded where it is left out',
       choices: ['superseded', 'compromised', 'unused', 'owner-left', 'decommissioned'],
     },
+    { flags: '--by-hand', about: 'a person makes the new key and brings it, whatever the provider’s API could do' },
     ...FOLLOW_OPTIONS,
   ],
   examples: [
     { line: 'claviger rotate prod/neon/billing', about: 'shows each step as it happens' },
     { line: 'claviger rotate billing --no-wait --quiet', about: 'prints the id of the rotation' },
+    { line: 'claviger rotate statuspage --by-hand', about: 'says what to do at the provider, and then which command' },
   ],
   async run(context, input) {
+    const seconds = waitOf(input);
     const api = await context.api();
-    const seconds = input.seconds('wait') ?? WAIT_SECONDS;
     const credential = await api.credential(input.argument(0));
     const reason = input.text('reason');
     const row = await api.post<Rotation>('/v1/rotations', {
       credential: credential.id,
       ...(reason === null ? {} : { reason }),
+      ...(input.isOn('byHand') ? { byHand: true } : {}),
     });
     context.note(`Rotation ${row.id} of ${credentialName(credential)}`);
-    return !input.isOff('wait')
-      ? watchRotation(context, row, seconds)
-      : { data: row, text: `Requested ${row.id}.`, brief: row.id };
+    return followed(context, row, { seconds, begun: 'Requested' });
   },
 };
 
@@ -132,11 +97,9 @@ const list: Command = {
   },
 };
 
-const ROTATION = { name: '<rotation-id>', about: 'id of the rotation: `claviger rotation list`' };
-
 const show: Command = {
   name: 'rotation show',
-  about: 'a rotation, its steps and its journal',
+  about: 'a rotation, its steps, its journal, and what a person must do for it now',
   arguments: [ROTATION],
   options: [{ flags: '--follow', about: 'until it has ended' }],
   examples: [
@@ -150,7 +113,7 @@ const show: Command = {
     const id = idSegment('rotation', input.argument(0));
     const detail = await api.get<RotationDetail>(`/v1/rotations/${id}`);
     if (input.isOn('follow') && detail.rotation.state.end === null)
-      return watchRotation(context, detail.rotation, 86_400);
+      return watchRotation(context, detail.rotation, 86_400, true);
     const { view } = context;
     const row = detail.rotation;
     const fields = view.fields([
@@ -171,9 +134,11 @@ const show: Command = {
       ]),
       'Nothing is in its journal yet.',
     );
+    const todo = todoLines(context, detail);
+    const parts = [fields, stepsLine(context, row), ...(todo === null ? [] : [todo.join('\n')]), journal];
     return {
       data: detail,
-      text: `${fields}\n\n${line(context, row)}\n\n${journal}`,
+      text: parts.join('\n\n'),
       brief: row.state.end ?? 'running',
     };
   },
@@ -182,21 +147,38 @@ const show: Command = {
 const cancel: Command = {
   name: 'rotation cancel',
   about: 'undo a rotation; possible until the old key is being revoked',
+  more:
+    'With --abandon it ends where it stands, also past that point, and nothing is undone: `credential show` and `inventory list` show what is ' +
+    'left of it, `version retire` ends it.',
   arguments: [ROTATION],
-  options: [{ flags: '--reason <text>', about: 'why; kept in the ledger' }, ...FOLLOW_OPTIONS],
+  options: [
+    { flags: '--reason <text>', about: 'why; kept in the ledger' },
+    { flags: '--abandon', about: 'end it where it stands, and undo nothing' },
+    ...FOLLOW_OPTIONS,
+  ],
   examples: [
     {
       line: 'claviger rotation cancel rot_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4 --reason "wrong project"',
       about: 'the new key is revoked',
     },
+    {
+      line: 'claviger rotation cancel rot_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4 --reason "the account is gone" --abandon',
+      about: 'for one that can neither go on nor back',
+    },
   ],
   async run(context, input) {
+    const seconds = waitOf(input);
     const api = await context.api();
     const id = idSegment('rotation', input.argument(0));
-    const row = await api.post<Rotation>(`/v1/rotations/${id}/cancel`, { reason: input.required('reason') });
-    if (input.isOff('wait')) return { data: row, text: `It is being undone: ${row.id}`, brief: row.id };
-    const seconds = input.seconds('wait') ?? WAIT_SECONDS;
-    const ended = await watchRotation(context, row, seconds);
+    const isAbandoned = input.isOn('abandon');
+    const body = { reason: input.required('reason'), ...(isAbandoned ? { abandon: true } : {}) };
+    const row = await api.post<Rotation>(`/v1/rotations/${id}/cancel`, body);
+    if (isAbandoned) {
+      const text = `Ended where it stood: ${row.id}. What is left of it: claviger credential show ${row.credentialId}`;
+      return { data: row, text, brief: row.id };
+    }
+    const ended = await followed(context, row, { seconds, begun: 'It is being undone:' });
+    if (seconds === null) return ended;
     // Being undone is what was asked for here.
     return (ended.data as Rotation).state.end === 'aborted' ? { ...ended, exit: 0 } : ended;
   },
@@ -209,12 +191,10 @@ const resume: Command = {
   options: FOLLOW_OPTIONS,
   examples: [{ line: 'claviger rotation resume rot_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4', about: 'tries the step again' }],
   async run(context, input) {
+    const seconds = waitOf(input);
     const api = await context.api();
     const row = await api.post<Rotation>(`/v1/rotations/${idSegment('rotation', input.argument(0))}/resume`);
-    const seconds = input.seconds('wait') ?? WAIT_SECONDS;
-    return !input.isOff('wait')
-      ? watchRotation(context, row, seconds)
-      : { data: row, text: `Resumed ${row.id}.`, brief: row.id };
+    return followed(context, row, { seconds, begun: 'Resumed' });
   },
 };
 
@@ -231,14 +211,12 @@ const retire: Command = {
     },
   ],
   async run(context, input) {
+    const seconds = waitOf(input);
     const api = await context.api();
-    const seconds = input.seconds('wait') ?? WAIT_SECONDS;
     const row = await api.post<Rotation>(`/v1/versions/${idSegment('version', input.argument(0))}/retire`);
     context.note(`Rotation ${row.id}, without a new key`);
-    return !input.isOff('wait')
-      ? watchRotation(context, row, seconds)
-      : { data: row, text: `Requested ${row.id}.`, brief: row.id };
+    return followed(context, row, { seconds, begun: 'Requested' });
   },
 };
 
-export const rotateCommands: readonly Command[] = [rotate, list, show, cancel, resume, retire];
+export const rotateCommands: readonly Command[] = [rotate, list, show, bring, cancel, resume, retire];

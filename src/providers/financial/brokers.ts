@@ -1,7 +1,7 @@
 // Brokers and what reads them, by declaration: SnapTrade, Interactive Brokers (Flex), Indexa Capital, Trading 212.
 // docs/providers/financial.md says where each fact is from and what nobody has verified.
 import { declared } from '../declared.ts';
-import { ANY_OBJECT, BEARER, UNMEASURED_SECONDS, withRefusalsInBody } from './common.ts';
+import { ANY_OBJECT, BEARER, UNMEASURED_SECONDS } from './common.ts';
 
 export const snaptrade = declared({
   name: 'snaptrade',
@@ -34,45 +34,43 @@ export const snaptrade = declared({
   ],
 });
 
-export const ibkrFlex = withRefusalsInBody(
-  declared({
-    name: 'ibkr-flex',
-    title: 'Interactive Brokers Flex Web Service',
-    origin: 'https://ndcdyn.interactivebrokers.com',
-    console: 'https://www.interactivebrokers.com/portal',
-    kinds: [
-      {
-        name: 'flex-token',
-        title: 'Flex Web Service token',
-        // In the query, where logs keep it.
-        places: [{ in: 'query', name: 't' }],
-        rotation: 'assisted',
-        // "When you generate a new token, you invalidate the current token."
-        activeMax: 1,
-        propagationSeconds: UNMEASURED_SECONDS,
-        settings: { queryId: { about: 'Id of a Flex query of the account, for the probe', format: '^[0-9]{1,20}$' } },
-        byHand: {
-          url: 'https://www.interactivebrokers.com/portal',
-          issue: [
-            'Settings, Account settings, Flex Web Service.',
-            'Choose when the token expires, at most a year, and from which address it may be used.',
-            'Generate a new token, when nothing needs the old one: it ends at that moment.',
-          ],
-          revoke: null,
-        },
-        // Prepares a statement each time; nobody has to fetch it.
-        probe: {
-          request: { method: 'GET', path: '/AccountManagement/FlexWebService/SendRequest?v=3&q={queryId}' },
-          answers: [{ status: 200, name: 'success', when: { contains: '<Status>Success</Status>' }, as: 'alive' }],
-        },
+export const ibkrFlex = declared({
+  name: 'ibkr-flex',
+  title: 'Interactive Brokers Flex Web Service',
+  origin: 'https://ndcdyn.interactivebrokers.com',
+  console: 'https://www.interactivebrokers.com/portal',
+  kinds: [
+    {
+      name: 'flex-token',
+      title: 'Flex Web Service token',
+      // In the query, where logs keep it.
+      places: [{ in: 'query', name: 't' }],
+      rotation: 'assisted',
+      // "When you generate a new token, you invalidate the current token."
+      activeMax: 1,
+      propagationSeconds: UNMEASURED_SECONDS,
+      settings: { queryId: { about: 'Id of a Flex query of the account, for the probe', format: '^[0-9]{1,20}$' } },
+      byHand: {
+        url: 'https://www.interactivebrokers.com/portal',
+        issue: [
+          'Settings, Account settings, Flex Web Service.',
+          'Choose when the token expires, at most a year, and from which address it may be used.',
+          'Generate a new token, when nothing needs the old one: it ends at that moment.',
+        ],
+        revoke: null,
       },
-    ],
-  }),
-  [
-    { name: 'token-expired', when: { contains: '<ErrorCode>1012</ErrorCode>' } },
-    { name: 'token-invalid', when: { contains: '<ErrorCode>1015</ErrorCode>' } },
+      // Prepares a statement each time; nobody has to fetch it.
+      probe: {
+        request: { method: 'GET', path: '/AccountManagement/FlexWebService/SendRequest?v=3&q={queryId}' },
+        answers: [
+          { status: 200, name: 'token-expired', when: { contains: '<ErrorCode>1012</ErrorCode>' }, as: 'dead' },
+          { status: 200, name: 'token-invalid', when: { contains: '<ErrorCode>1015</ErrorCode>' }, as: 'dead' },
+          { status: 200, name: 'success', when: { contains: '<Status>Success</Status>' }, as: 'alive' },
+        ],
+      },
+    },
   ],
-);
+});
 
 export const indexaCapital = declared({
   name: 'indexa-capital',

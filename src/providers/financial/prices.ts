@@ -2,43 +2,40 @@
 // docs/providers/financial.md says where each fact is from and what nobody has verified. Two of them take the key in the query, where
 // logs keep it: an application that goes through the broker sends a token there instead.
 import { declared } from '../declared.ts';
-import { ANY_OBJECT, BEARER, UNMEASURED_SECONDS, withRefusalsInBody } from './common.ts';
+import { ANY_OBJECT, BEARER, UNMEASURED_SECONDS } from './common.ts';
 
-export const twelveData = withRefusalsInBody(
-  declared({
-    name: 'twelve-data',
-    title: 'Twelve Data',
-    origin: 'https://api.twelvedata.com',
-    console: 'https://twelvedata.com/account/api-keys',
-    kinds: [
-      {
-        name: 'api-key',
-        title: 'Twelve Data API key',
-        places: [
-          { in: 'header', name: 'Authorization', scheme: 'apikey' },
-          { in: 'query', name: 'apikey' },
-        ],
-        rotation: 'assisted',
-        activeMax: 1,
-        propagationSeconds: UNMEASURED_SECONDS,
-        byHand: {
-          url: 'https://twelvedata.com/account/api-keys',
-          issue: ['Make a new API key in the account’s pages; an account has one.', 'Copy it.'],
-          revoke: null,
-        },
-        probe: {
-          request: { method: 'GET', path: '/api_usage' },
-          answers: [
-            { status: 200, name: 'usage', when: { json: { '/plan_category': { is: 'string' } } }, as: 'alive' },
-            { status: 401, name: 'wrong-key', when: { json: { '/code': 401, '/status': 'error' } }, as: 'dead' },
-          ],
-        },
+export const twelveData = declared({
+  name: 'twelve-data',
+  title: 'Twelve Data',
+  origin: 'https://api.twelvedata.com',
+  console: 'https://twelvedata.com/account/api-keys',
+  kinds: [
+    {
+      name: 'api-key',
+      title: 'Twelve Data API key',
+      places: [
+        { in: 'header', name: 'Authorization', scheme: 'apikey' },
+        { in: 'query', name: 'apikey' },
+      ],
+      rotation: 'assisted',
+      activeMax: 1,
+      propagationSeconds: UNMEASURED_SECONDS,
+      byHand: {
+        url: 'https://twelvedata.com/account/api-keys',
+        issue: ['Make a new API key in the account’s pages; an account has one.', 'Copy it.'],
+        revoke: null,
       },
-    ],
-  }),
-  // Some answers carry their status in the body only.
-  [{ name: 'wrong-key', when: { json: { '/code': 401, '/status': 'error' } } }],
-);
+      probe: {
+        request: { method: 'GET', path: '/api_usage' },
+        answers: [
+          // Some answers carry their status in the body only.
+          { status: [200, 401], name: 'wrong-key', when: { json: { '/code': 401, '/status': 'error' } }, as: 'dead' },
+          { status: 200, name: 'usage', when: { json: { '/plan_category': { is: 'string' } } }, as: 'alive' },
+        ],
+      },
+    },
+  ],
+});
 
 export const tiingo = declared({
   name: 'tiingo',
@@ -103,42 +100,38 @@ export const eodhd = declared({
 
 const WRONG_ALPHA_VANTAGE_KEY = { matches: '^the parameter apikey is invalid or missing[\\s\\S]*$' } as const;
 
-export const alphaVantage = withRefusalsInBody(
-  declared({
-    name: 'alpha-vantage',
-    title: 'Alpha Vantage',
-    origin: 'https://www.alphavantage.co',
-    console: 'https://www.alphavantage.co/support/#api-key',
-    kinds: [
-      {
-        name: 'api-key',
-        title: 'Alpha Vantage API key',
-        places: [{ in: 'query', name: 'apikey' }],
-        rotation: 'assisted',
-        activeMax: 1,
-        propagationSeconds: UNMEASURED_SECONDS,
-        byHand: {
-          url: 'https://www.alphavantage.co/support/#api-key',
-          issue: ['Claim a new API key.', 'Copy it.'],
-          revoke: ['Ask the support of Alpha Vantage to end the old key: the site offers no way.'],
-        },
-        // Every call counts: a free key has 25 a day.
-        probe: {
-          request: { method: 'GET', path: '/query?function=GLOBAL_QUOTE&symbol=IBM' },
-          answers: [
-            { status: 200, name: 'quote', when: { json: { '/Global Quote': { is: 'object' } } }, as: 'alive' },
-            // "Note" and "Information" mostly say that there were too many calls.
-            { status: 200, name: 'note', when: { json: { '/Note': { is: 'string' } } }, as: 'unknown' },
-          ],
-        },
+export const alphaVantage = declared({
+  name: 'alpha-vantage',
+  title: 'Alpha Vantage',
+  origin: 'https://www.alphavantage.co',
+  console: 'https://www.alphavantage.co/support/#api-key',
+  kinds: [
+    {
+      name: 'api-key',
+      title: 'Alpha Vantage API key',
+      places: [{ in: 'query', name: 'apikey' }],
+      rotation: 'assisted',
+      activeMax: 1,
+      propagationSeconds: UNMEASURED_SECONDS,
+      byHand: {
+        url: 'https://www.alphavantage.co/support/#api-key',
+        issue: ['Claim a new API key.', 'Copy it.'],
+        revoke: ['Ask the support of Alpha Vantage to end the old key: the site offers no way.'],
       },
-    ],
-  }),
-  [
-    { name: 'wrong-key', when: { json: { '/Error Message': WRONG_ALPHA_VANTAGE_KEY } } },
-    { name: 'wrong-key', when: { json: { '/Information': WRONG_ALPHA_VANTAGE_KEY } } },
+      // Every call counts: a free key has 25 a day.
+      probe: {
+        request: { method: 'GET', path: '/query?function=GLOBAL_QUOTE&symbol=IBM' },
+        answers: [
+          { status: 200, name: 'wrong-key', when: { json: { '/Error Message': WRONG_ALPHA_VANTAGE_KEY } }, as: 'dead' },
+          { status: 200, name: 'wrong-key', when: { json: { '/Information': WRONG_ALPHA_VANTAGE_KEY } }, as: 'dead' },
+          { status: 200, name: 'quote', when: { json: { '/Global Quote': { is: 'object' } } }, as: 'alive' },
+          // "Note" and "Information" mostly say that there were too many calls.
+          { status: 200, name: 'note', when: { json: { '/Note': { is: 'string' } } }, as: 'unknown' },
+        ],
+      },
+    },
   ],
-);
+});
 
 export const tInvest = declared({
   name: 't-invest',

@@ -1,7 +1,7 @@
 // Readers of crypto wallets and chains that take a key as it is, by declaration: CoinStats and Etherscan. Exchanges sign their requests and
 // are not here. docs/providers/financial.md says where each fact is from and what nobody has verified.
 import { declared } from '../declared.ts';
-import { UNMEASURED_SECONDS, withRefusalsInBody } from './common.ts';
+import { UNMEASURED_SECONDS } from './common.ts';
 
 export const coinstats = declared({
   name: 'coinstats',
@@ -31,39 +31,39 @@ export const coinstats = declared({
   ],
 });
 
-export const etherscan = withRefusalsInBody(
-  declared({
-    name: 'etherscan',
-    title: 'Etherscan',
-    origin: 'https://api.etherscan.io',
-    console: 'https://etherscan.io/apidashboard',
-    kinds: [
-      {
-        name: 'api-key',
-        title: 'Etherscan API key',
-        // In the query, where logs keep it.
-        places: [{ in: 'query', name: 'apikey' }],
-        rotation: 'assisted',
-        propagationSeconds: UNMEASURED_SECONDS,
-        byHand: {
-          url: 'https://etherscan.io/apidashboard',
-          issue: ['Add another API key on the API dashboard.', 'Copy it.'],
-          revoke: ['Delete the old API key on the same page.'],
-        },
-        probe: {
-          request: {
-            method: 'GET',
-            path: '/v2/api?chainid=1&module=account&action=balance&address=0x0000000000000000000000000000000000000000&tag=latest',
-          },
-          answers: [{ status: 200, name: 'balance', when: { json: { '/status': '1' } }, as: 'alive' }],
-        },
-      },
-    ],
-  }),
-  [
+export const etherscan = declared({
+  name: 'etherscan',
+  title: 'Etherscan',
+  origin: 'https://api.etherscan.io',
+  console: 'https://etherscan.io/apidashboard',
+  kinds: [
     {
-      name: 'invalid-key',
-      when: { json: { '/status': '0', '/result': { matches: '^Invalid API Key[\\s\\S]*$' } } },
+      name: 'api-key',
+      title: 'Etherscan API key',
+      // In the query, where logs keep it.
+      places: [{ in: 'query', name: 'apikey' }],
+      rotation: 'assisted',
+      propagationSeconds: UNMEASURED_SECONDS,
+      byHand: {
+        url: 'https://etherscan.io/apidashboard',
+        issue: ['Add another API key on the API dashboard.', 'Copy it.'],
+        revoke: ['Delete the old API key on the same page.'],
+      },
+      probe: {
+        request: {
+          method: 'GET',
+          path: '/v2/api?chainid=1&module=account&action=balance&address=0x0000000000000000000000000000000000000000&tag=latest',
+        },
+        answers: [
+          {
+            status: 200,
+            name: 'invalid-key',
+            when: { json: { '/status': '0', '/result': { matches: '^Invalid API Key[\\s\\S]*$' } } },
+            as: 'dead',
+          },
+          { status: 200, name: 'balance', when: { json: { '/status': '1' } }, as: 'alive' },
+        ],
+      },
     },
   ],
-);
+});

@@ -1,0 +1,91 @@
+// What consents need of the running program: providers and keys to ask with, whether whoever began may still go on, and where a key goes that
+// was consented to. The adapter between the composition root and credentials/consent.ts.
+import { createHash } from 'node:crypto';
+import { permissionsOf } from '../access/role.ts';
+import type { ConsentRoom } from '../credentials/api-consent.ts';
+import { type Bring, createConsents } from '../credentials/consent.ts';
+import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
+import type { Kinds } from '../credentials/manage.ts';
+import { bringVersion, holderOf, type Keys, versionsOf } from '../credentials/manage-versions.ts';
+import { allRows, getRow } from '../model/desk.ts';
+import { Failure } from '../model/failure.ts';
+import type { Caller } from '../model/route.ts';
+import { keyText } from '../net/inject.ts';
+import type { Parts } from '../providers/provider.ts';
+import type { RotationRow } from '../rotation/rotation.ts';
+import type { Rotator } from '../rotation/rotator.ts';
+import type { AppParts } from './parts.io.ts';
+
+/** Keys that one is held against. */
+const COMPARED_MAX = 1_000;
+
+export function createConsentRoom(app: AppParts, kinds: Kinds, keys: Keys, rotator: Rotator): ConsentRoom {
+  /** By the rows as they are now: the consent was begun minutes ago. */
+  function mayStill({ tokenId }: Caller): boolean {
+    const token = app.policy.tokens.get(tokenId);
+    const ended = token === undefined || token.row.revokedAt !== null;
+    if (ended || (token.row.expiresAt !== null && app.clock.now() >= token.row.expiresAt)) return false;
+    if (token.principal === null || token.principal.disabledAt !== null) return false;
+    const permissions = permissionsOf(token.principal.roles);
+    return permissions.has('credential:write') && permissions.has('credential:rotate');
+  }
+
+  async function isHeld(credential: CredentialRow, parts: Parts): Promise<boolean> {
+    const versions = allRows<VersionRow>(app.rows, 'version').filter((version) => {
+      const owner = app.rows.get('credential')?.get(version.credentialId) as CredentialRow | undefined;
+      return owner?.origin === credential.origin && owner.kind === credential.kind && version.state !== 'revoked';
+    });
+    if (versions.length > COMPARED_MAX) return true;
+    for (const version of versions) {
+      const owner = getRow<CredentialRow>(app.rows, 'credential', version.credentialId);
+      try {
+        const known = await app.ring.open(owner, version);
+        if (Object.entries(parts).every(([name, part]) => known[name]?.equals(part) === true)) return true;
+      } catch (error) {
+        if (Failure.is(error)) return true;
+        throw error;
+      }
+    }
+    return false;
+  }
+
+  /** To the rotation that waits for a key, or to one that begins with it: what becomes of the old key is its business. */
+  async function follow(credentialId: string, parts: Parts, actor: string): Promise<void> {
+    const waiting = allRows<RotationRow>(app.rows, 'rotation').find(
+      (row) => row.credentialId === credentialId && row.endedAt === null && row.state.step === 'await',
+    );
+    const request = { credentialId, trigger: 'operator', reason: 'superseded', actor, byHand: true } as const;
+    const { id } = waiting ?? (await rotator.request(request));
+    await rotator.bring(id, parts, actor);
+  }
+
+  /** The first version of a credential is stored at once; the next one follows by a rotation. */
+  const bring: Bring = async (credentialId, parts, actor, { account, app: owner }) => {
+    const context = { caller: actor, desk: app };
+    const credential = getRow<CredentialRow>(app.rows, 'credential', credentialId);
+    if (versionsOf(context, credentialId).some((version) => version.state === 'current')) {
+      await follow(credentialId, parts, actor.principalId);
+      return;
+    }
+    const { kind } = app.kindOf(credential);
+    // A token has no id of its own: there is one for each app and account.
+    const id = account === null ? null : `${owner.version.providerKeyId ?? owner.credential.id}-${account}`;
+    const providerKeyId = id === null || holderOf(context, credential, id) !== null ? null : id;
+    await bringVersion(context, { credential, kind, parts, providerKeyId, isProbed: true, image: null }, keys);
+  };
+
+  const consents = createConsents({
+    rows: app.rows,
+    clock: app.clock,
+    random: app.random,
+    hash: (text) => createHash('sha256').update(text).digest('hex'),
+    publicText: keyText,
+    kindOf: app.kindOf,
+    callFor: app.callFor,
+    open: (credential, version) => app.ring.open(credential, version),
+    mayStill,
+    isHeld,
+    bring,
+  });
+  return { consents, kinds };
+}
