@@ -19,6 +19,7 @@ export { openai } from './openai.ts';
 export { plaid } from './plaid.ts';
 export { prefectCloud } from './prefect-cloud.ts';
 export { prefectServer } from './prefect-server.ts';
+export { resend } from './resend.ts';
 export { sendgrid } from './sendgrid.ts';
 export { stripe } from './stripe.ts';
 export { supabase } from './supabase.ts';
