@@ -311,6 +311,8 @@ export async function createApp(
       vault.seal();
       ring.clear();
       injections.clear();
+      // What is open was allowed by keys that nobody may use any more.
+      live.cutAll('sealed');
       signers = null;
       publisher = null;
     },

@@ -11,7 +11,7 @@ import { startHouse } from '../support/house.ts';
 import { preparePrefect, startPrefectClient, startPrefectServer } from '../support/prefect.ts';
 
 /** All that a test file may take, but for what it takes to install. */
-const STARTS_MS = 60_000;
+const STARTS_MS = 75_000;
 const STRING = 'admin:canary-of-the-real-server';
 
 /** What docs/providers/prefect-server.md says a flow's client needs, and who listens to events. */
