@@ -1,8 +1,8 @@
 // By which protocol a credential is rotated, and with what means: from what its kind can do, who is at hand to do it, and what is known of its
 // key. Pure; the one place that decides it.
 
-import type { Programs } from '../credentials/programs.ts';
 import { revokesByValue } from '../credentials/asking.ts';
+import type { Programs } from '../credentials/programs.ts';
 import { Failure } from '../model/failure.ts';
 import type { Kind, KindSettings } from '../providers/provider.ts';
 import type { Means } from './overlap-state.ts';
