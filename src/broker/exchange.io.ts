@@ -132,6 +132,15 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
     return true;
   }
 
+  /** Where nobody can say that it is allowed, it is not: what must end must not stand in the way of the others. */
+  #isSurelyAllowed(): boolean {
+    try {
+      return this.#isStillAllowed();
+    } catch {
+      return false;
+    }
+  }
+
   #recorded(index: number, sent: boolean): void {
     this.#index = index;
     if (this.#phase === 'ended') {
@@ -305,7 +314,7 @@ export class Exchange implements OpenUse, Dispatcher.DispatchHandler {
   }
 
   cut(why: string): void {
-    if (this.#phase === 'ended' || this.#isStillAllowed()) return;
+    if (this.#phase === 'ended' || this.#isSurelyAllowed()) return;
     this.abort(why);
   }
 

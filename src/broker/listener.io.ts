@@ -18,7 +18,8 @@ import { type Body, Exchange, type ExchangeContext } from './exchange.io.ts';
 import { factsFor, factsOf, type When } from './facts.io.ts';
 import { formKind } from './form.ts';
 import { handshakeProblem } from './handshake.ts';
-import { type Head, hasForbiddenTrailer, inspectHead, isServerWide, originForm } from './head.ts';
+import { headOf, keepRemote, remoteOf } from './head.io.ts';
+import { hasForbiddenTrailer, inspectHead, isServerWide } from './head.ts';
 import type { FoundToken } from './inject.ts';
 import type { BrokerLimits } from './limits.ts';
 import { type Forward, type Plan, plan, type Refusal, type Snapshot } from './plan.ts';
@@ -179,6 +180,7 @@ export function createBroker(options: BrokerOptions): Broker {
   }
 
   function stream({ plan: made, facts }: Made, { request, response }: Asking, isForm: boolean): void {
+    if (made.facts.hasBody) keepRemote(request);
     if (isForm) begin(made, facts, request, response, { kind: 'parts' });
     else if (made.facts.hasBody && request.headers['transfer-encoding'] !== undefined) {
       // By then the parser has read all that came with the head: what is malformed there never reaches the provider.
@@ -194,9 +196,10 @@ export function createBroker(options: BrokerOptions): Broker {
   }
 
   /** By the Host that was asked, over TLS where it ends here, or where a trusted proxy says that it ended there. */
-  function home({ headers, socket }: IncomingMessage): string {
+  function home(request: IncomingMessage): string {
+    const { headers } = request;
     const { trustedProxies } = options.snapshot();
-    const peer = trustedProxies.length === 0 ? null : parseAddress(socket.remoteAddress ?? '');
+    const peer = trustedProxies.length === 0 ? null : parseAddress(remoteOf(request));
     const isProxied = peer !== null && trustedProxies.some((network) => contains(network, peer));
     const isTls = options.tls !== null || (isProxied && headers['x-forwarded-proto'] === 'https');
     return `${isTls ? 'https' : 'http'}://${headers.host ?? ''}`;
@@ -378,17 +381,6 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'request-timeout'],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'chunk-extensions'],
 };
-
-function headOf(request: IncomingMessage): Head {
-  const method = request.method ?? '';
-  return {
-    method,
-    target: originForm(method, request.url ?? ''),
-    rawHeaders: request.rawHeaders,
-    httpVersion: request.httpVersion,
-    remote: request.socket.remoteAddress ?? '',
-  };
-}
 
 const STREAM = { kind: 'stream' } as const;
 const NONE = { kind: 'none' } as const;

@@ -147,3 +147,13 @@ test('whatever opens and closes in whatever order, the counts are those of a lis
     }),
   );
 });
+
+test('a use that cannot be ended does not keep the others open', () => {
+  const live = createLive();
+  const hit: string[] = [];
+  const stuck = { ...use(), cut: () => assert.fail('stuck') };
+  live.open(stuck, 0, 0);
+  live.open(use({ cuts: hit }), 0, 0);
+  assert.throws(() => live.cutAll('why'), /stuck/);
+  assert.deepEqual(hit, ['why']);
+});

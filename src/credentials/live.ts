@@ -64,7 +64,16 @@ export function createLive(): Live {
   function cutWhere(matches: (use: OpenUse) => boolean, why: string): number {
     const hit: OpenUse[] = [];
     for (const { use } of open) if (matches(use)) hit.push(use);
-    for (const use of hit) use.cut(why);
+    // One that cannot be ended must not keep the others open.
+    let failure: unknown = null;
+    for (const use of hit) {
+      try {
+        use.cut(why);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    if (failure !== null) throw failure;
     return hit.length;
   }
 

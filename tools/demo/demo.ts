@@ -1,5 +1,6 @@
 // `npm run demo`: the main job, in under a minute, on loopback. A Neon twin stands for the provider; everything else is the real thing:
-// the server, the command line, the provider's official client, which knows nothing of Claviger.
+// the server, the command line, the provider's official client, which knows nothing of Claviger. `--provider NAME` shows another world and
+// `--all` all of them side by side (worlds.ts).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -8,12 +9,30 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { revealSecretText } from '../../src/model/secret.ts';
 import { startNeonTwin } from '../../twins/neon.io.ts';
+import { type StandName, standName } from '../world/stand-index.ts';
 
-const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: {
+    keep: { type: 'boolean', default: false },
+    provider: { type: 'string', default: 'neon' },
+    all: { type: 'boolean', default: false },
+  },
+});
+const SIDE_BY_SIDE: readonly StandName[] = ['neon', 'prefect-cloud', 'prefect-server', 'mastodon', 'plaid', 'cachet'];
 const isTerminal = process.stdout.isTTY;
 const bold = (text: string) => (isTerminal ? `\u001b[1m${text}\u001b[0m` : text);
 const dim = (text: string) => (isTerminal ? `\u001b[2m${text}\u001b[0m` : text);
 const say = (text = '') => process.stdout.write(`${text}\n`);
+
+if (values.all || values.provider !== 'neon') {
+  const names = values.all ? SIDE_BY_SIDE : [standName(values.provider)];
+  const { demonstrate } = await import('./worlds.ts');
+  const holds = await demonstrate(names, { say, bold }).catch((error: unknown) => {
+    say(`\nThe demo stopped: ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  });
+  process.exit(holds ? 0 : 1);
+}
 
 const started = performance.now();
 const home = mkdtempSync(path.join(os.tmpdir(), 'claviger-demo-'));

@@ -2,9 +2,13 @@
 // it stops (SIGTERM or SIGINT).
 import { parseArgs } from 'node:util';
 import { revealSecretText } from '../../src/model/secret.ts';
+import { standName } from '../world/stand-index.ts';
 import { startWorld, type WorldOptions } from '../world/world.ts';
+import { type ProviderLab, startProviderLab } from './provider-lab.ts';
 
 const HELP = `usage: npm run lab -- [options]
+  --provider NAME        neon (default), prefect-cloud, prefect-server, mastodon, plaid, cachet, cachet-v2; of the others only
+                         --json, the ports of broker and API, and --quiet-seconds count
   --json                 one line of JSON when it is ready
   --broker-port N        port of the broker (default: a free one)
   --api-port N           port of the control API
@@ -19,6 +23,7 @@ const HELP = `usage: npm run lab -- [options]
 
 const { values } = parseArgs({
   options: {
+    provider: { type: 'string', default: 'neon' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
     'broker-port': { type: 'string' },
@@ -48,40 +53,57 @@ function given<K extends keyof WorldOptions>(key: K, value: WorldOptions[K] | un
   return value === undefined ? {} : { [key]: value };
 }
 
-const world = await startWorld({
-  ...given('brokerPort', number(values['broker-port'])),
-  ...given('apiPort', number(values['api-port'])),
-  ...given('twinPort', number(values['twin-port'])),
-  ...given('postgresql', values.database),
-  ...given('upstream', values.upstream),
-  ...given('allow', values.allow),
-  ...given('quietSeconds', number(values['quiet-seconds'])),
-  ...given('seed', number(values.seed)),
-  secondCopy: values['second-copy'],
-  report: (message, fields) => process.stderr.write(`${JSON.stringify({ message, ...fields })}\n`),
-});
-const { brokerOrigin, apiOrigin } = world.serving;
-const ready = {
-  broker: brokerOrigin,
-  api: apiOrigin,
-  twin: world.twin?.origin ?? null,
-  twinControlToken: world.twin?.controlToken ?? null,
-  operatorToken: world.adminToken,
-  principalToken: world.token,
-  boundToken: world.boundToken,
-  byPath: `${brokerOrigin}/${world.provider}/prod`,
-  byToken: brokerOrigin,
-  credential: world.credentialId,
-  principal: world.principalId,
-  upstreamKey: revealSecretText(world.upstreamKey),
-  dataDirectory: world.config.dataDirectory,
-};
+async function startNeonLab(): Promise<ProviderLab> {
+  const world = await startWorld({
+    ...given('brokerPort', number(values['broker-port'])),
+    ...given('apiPort', number(values['api-port'])),
+    ...given('twinPort', number(values['twin-port'])),
+    ...given('postgresql', values.database),
+    ...given('upstream', values.upstream),
+    ...given('allow', values.allow),
+    ...given('quietSeconds', number(values['quiet-seconds'])),
+    ...given('seed', number(values.seed)),
+    secondCopy: values['second-copy'],
+    report,
+  });
+  const { brokerOrigin, apiOrigin } = world.serving;
+  const ready = {
+    broker: brokerOrigin,
+    api: apiOrigin,
+    twin: world.twin?.origin ?? null,
+    twinControlToken: world.twin?.controlToken ?? null,
+    operatorToken: world.adminToken,
+    principalToken: world.token,
+    boundToken: world.boundToken,
+    byPath: `${brokerOrigin}/${world.provider}/prod`,
+    byToken: brokerOrigin,
+    credential: world.credentialId,
+    principal: world.principalId,
+    upstreamKey: revealSecretText(world.upstreamKey),
+    dataDirectory: world.config.dataDirectory,
+  };
 
-if (values.json) process.stdout.write(`${JSON.stringify(ready)}\n`);
+  const help = [`curl -H "Authorization: Bearer $principalToken" ${ready.byPath}/api/v2/projects`];
+  return { ready, help, stop: () => world.stop() };
+}
+
+const report = (message: string, fields: object) =>
+  void process.stderr.write(`${JSON.stringify({ message, ...fields })}\n`);
+const lab =
+  values.provider === 'neon'
+    ? await startNeonLab()
+    : await startProviderLab(standName(values.provider), {
+        ...given('brokerPort', number(values['broker-port'])),
+        ...given('apiPort', number(values['api-port'])),
+        quietSeconds: number(values['quiet-seconds']) ?? 2,
+        report,
+      });
+
+if (values.json) process.stdout.write(`${JSON.stringify(lab.ready)}\n`);
 else {
   process.stdout.write('the lab is ready; it ends on SIGTERM\n\n');
-  for (const [name, value] of Object.entries(ready)) process.stdout.write(`  ${name.padEnd(18)} ${value ?? '–'}\n`);
-  process.stdout.write(`\n  curl -H "Authorization: Bearer $principalToken" ${ready.byPath}/api/v2/projects\n`);
+  for (const [name, value] of Object.entries(lab.ready)) process.stdout.write(`  ${name.padEnd(18)} ${value ?? '–'}\n`);
+  process.stdout.write(`\n${lab.help.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`);
 }
 
 let stopping = false;
@@ -89,6 +111,6 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
     if (stopping) return;
     stopping = true;
-    void world.stop().then(() => process.exit(0));
+    void lab.stop().then(() => process.exit(0));
   });
 }

@@ -1,153 +1,107 @@
-// `npm run rotations`: many rotations of Neon keys under constant load through the official client, in a process of its own. Shows
-// that no request failed, that the client was not touched, that each old key was dead at the provider soon after its last use,
-// and that each has its certificate.
-// usage: npm run rotations -- [--count 100] [--credentials 10] [--rate 60] [--json]
-import { spawn } from 'node:child_process';
-import path from 'node:path';
+// `npm run rotations`: many rotations of each nature under constant load through the broker, on twins, an installation for each nature. Prints one
+// line for each, and ends with 1 where something does not hold: a failed request, a write that was lost or carried out twice, an old key that
+// lives or has no certificate.
+// usage: npm run rotations -- [--nature overlap|grace|swap|ours|assisted|all] [--count 100] [--credentials 10] [--rate N] [--json]
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { revealSecretText } from '../../src/model/secret.ts';
-import { startWorld } from '../world/world.ts';
+import { NATURES, type Nature } from '../world/stand.ts';
+import { runOverlap } from './overlap.ts';
+import { ROUNDS, runNature, SIDE_BY_SIDE } from './run.ts';
+import { lineOf, type Summary } from './summary.ts';
 
 const { values } = parseArgs({
   options: {
+    nature: { type: 'string', default: 'overlap' },
     count: { type: 'string', default: '100' },
+    /** Side by side, for overlap; the others have as many as there are rotations, or a fifth of that. */
     credentials: { type: 'string', default: '10' },
-    rate: { type: 'string', default: '60' },
+    rate: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
-const count = Number(values.count);
 const QUIET_SECONDS = 1;
-/** What the policy's quiet time may be exceeded by before the old key is dead. */
-const GRACE_MS = 5_000;
+/** Requests a second. A pause is measured by what meets it, so that there is more of it where there are pauses. */
+const RATES: Readonly<Record<Nature, number>> = { overlap: 60, grace: 60, swap: 100, ours: 100, assisted: 60 };
 
-const world = await startWorld({ seed: 11, quietSeconds: QUIET_SECONDS });
-const twin = world.twin!;
-const { seeds } = twin.control;
-
-interface Line {
-  readonly id: string;
-  readonly token: string;
+function whole(text: string, about: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`${about} is a whole number from 1 on`);
+  return value;
 }
 
-/** More credentials of the same organisation, each with a token of its own. */
-async function addCredential(n: number): Promise<Line> {
-  const { key, id } = twin.control.mint({ kind: 'organization', orgId: seeds.orgId });
-  const issuers = await world.api<{ items: { id: string; name: string }[] }>('GET', '/v1/credentials');
-  const { credential } = await world.api<{ credential: { id: string } }>('POST', '/v1/credentials', {
-    provider: 'neon',
-    name: `prod-${n}`,
-    kind: 'organization-key',
-    issuer: issuers.items.find((one) => one.name === 'admin')!.id,
-    settings: { orgId: seeds.orgId },
-    parts: { key: revealSecretText(key) },
-    providerKeyId: id,
-    policy: { quietSeconds: QUIET_SECONDS },
-  });
-  await world.api('POST', '/v1/grants', {
-    principal: world.principalId,
-    credential: credential.id,
-    actions: ['*:read'],
-  });
-  const { text } = await world.api<{ text: string }>('POST', `/v1/principals/${world.principalId}/tokens`, {
-    credential: credential.id,
-  });
-  return { id: credential.id, token: text };
-}
+const LONGEST_FIRST: readonly Nature[] = ['assisted', 'ours', 'swap', 'grace', 'overlap'];
+const AT_ONCE = 2;
+const START_MS = 5_000;
+/** Where there are few, all are side by side, at so much of their rates. */
+const SHORT_SHARE = 0.5;
 
-const lines: Line[] = [];
-for (let n = 0; n < Math.min(Number(values.credentials), count); n++) lines.push(await addCredential(n));
+const say = (text: string) => process.stderr.write(`${text}\n`);
+const count = whole(values.count, 'count');
+const isShort = count <= SIDE_BY_SIDE;
 
-const client = spawn(process.execPath, [path.join(import.meta.dirname, '../world/client.ts'), '--rate', values.rate], {
-  env: {
-    ...process.env,
-    NEON_BASE_URL: world.serving.brokerOrigin,
-    NEON_API_KEY: lines.map((line) => line.token).join(' '),
-  },
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
-let last = { pid: 0, answered: 0, failed: 0, lastFailure: '', slowestMs: 0, done: false };
-createInterface({ input: client.stdout }).on('line', (text) => {
-  last = JSON.parse(text) as typeof last;
-});
-
-let finished = 0;
-const problems: string[] = [];
-async function rotateOnce(line: Line): Promise<void> {
-  const { id } = await world.api<{ id: string }>('POST', '/v1/rotations', { credential: line.id });
-  for (;;) {
-    const { rotation } = await world.api<{
-      rotation: { endedAt: string | null; state: { end: string | null; reason: string | null } };
-    }>('GET', `/v1/rotations/${id}`);
-    if (rotation.state.end === 'rotated') break;
-    if (rotation.state.end !== null) {
-      problems.push(`rotation ${id} ended ${rotation.state.end}: ${rotation.state.reason ?? ''}`);
-      break;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 250));
+async function run(nature: Nature): Promise<Summary> {
+  const rate = values.rate === undefined ? RATES[nature] : whole(values.rate, 'rate');
+  const common = { count, rate, quietSeconds: QUIET_SECONDS, say };
+  if (nature === 'overlap') {
+    return runOverlap({ ...common, credentials: whole(values.credentials, 'credentials') });
   }
-  finished++;
-  process.stderr.write(`  ${finished}/${count} rotations, ${last.answered} requests, ${last.failed} failed\n`);
+  return runNature({ ...common, nature });
 }
 
-const perLine = Math.ceil(count / lines.length);
-let left = count;
-await Promise.all(
-  lines.map(async (line) => {
-    for (let n = 0; n < perLine && left > 0; n++) {
-      left--;
-      await rotateOnce(line);
-    }
-  }),
-);
-const pidBefore = client.pid;
-const ended = new Promise((resolve) => client.once('exit', resolve));
-client.kill('SIGTERM');
-await ended;
+const children = new Set<ChildProcess>();
 
-interface Version {
-  readonly providerKeyId: string;
-  readonly state: string;
-  readonly certificateId: string | null;
+/** One nature in a process of its own, so that the pauses of one are not the work of another. */
+function runApart(nature: Nature): Promise<Summary> {
+  const credentials = String(Math.max(whole(values.credentials, 'credentials'), Math.ceil(count / ROUNDS)));
+  const args = ['--nature', nature, '--count', String(count), '--credentials', credentials, '--json'];
+  const given = values.rate ?? (isShort ? String(RATES[nature] * SHORT_SHARE) : null);
+  const rate = given === null ? [] : ['--rate', given];
+  const child = spawn(process.execPath, [import.meta.filename, ...args, ...rate], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.add(child);
+  let summary: Summary | null = null;
+  createInterface({ input: child.stdout }).on('line', (text) => {
+    summary = JSON.parse(text) as Summary;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('close', (code) => {
+      children.delete(child);
+      if (summary === null) reject(new Error(`the run of ${nature} ended with ${code}, and without a word`));
+      else resolve(summary);
+    });
+  });
 }
-let certificates = 0;
-let latestMs = 0;
-for (const line of lines) {
-  const { versions } = await world.api<{ versions: Version[] }>('GET', `/v1/credentials/${line.id}`);
-  for (const version of versions.filter((one) => one.state === 'revoked')) {
-    if (version.certificateId !== null) certificates++;
-    else problems.push(`version of key ${version.providerKeyId} has no certificate`);
-    const key = twin.control.keys().find((one) => one.id === version.providerKeyId);
-    if (key === undefined || key.diedAt === null || key.lastAcceptedAt === null) {
-      problems.push(`key ${version.providerKeyId} is not dead at the twin`);
-      continue;
-    }
-    const lateMs = key.diedAt - key.lastAcceptedAt - QUIET_SECONDS * 1000;
-    latestMs = Math.max(latestMs, lateMs);
-    if (lateMs > GRACE_MS) problems.push(`key ${version.providerKeyId} died ${lateMs} ms after its quiet time`);
+
+/** A few at once, begun one after the other: on a small machine a start would be a pause of the others. */
+async function runAll(): Promise<readonly Summary[]> {
+  const done = new Map<Nature, Summary>();
+  const queue = [...LONGEST_FIRST];
+  const workers = Array.from({ length: isShort ? queue.length : AT_ONCE }, async (_, n) => {
+    await new Promise((resolve) => setTimeout(resolve, n * START_MS));
+    for (let nature = queue.shift(); nature !== undefined; nature = queue.shift())
+      done.set(nature, await runApart(nature));
+  });
+  await Promise.all(workers);
+  return NATURES.flatMap((nature) => done.get(nature) ?? []);
+}
+
+// Each child ends what it started, and itself; alone, a run does that by itself.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    for (const child of children) child.kill(signal);
+  });
+
+const wanted = values.nature === 'all' ? NATURES : NATURES.filter((nature) => nature === values.nature);
+if (wanted.length === 0) throw new Error(`nature is one of ${NATURES.join(', ')}, all`);
+const summaries = values.nature === 'all' ? await runAll() : [await run(wanted[0]!)];
+for (const summary of summaries) {
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify(summary)}\n`);
+    continue;
   }
+  process.stdout.write(`${lineOf(summary)}\n`);
+  for (const problem of summary.problems) process.stdout.write(`    ${problem}\n`);
 }
-if (last.failed > 0) problems.push(`${last.failed} requests failed, the last one: ${last.lastFailure}`);
-if (!last.done || last.pid !== pidBefore) problems.push('the client did not live through');
-if (certificates !== finished) problems.push(`${certificates} certificates for ${finished} rotations`);
-await world.stop();
-
-const summary = {
-  rotations: finished,
-  requests: last.answered,
-  failed: last.failed,
-  slowestMs: last.slowestMs,
-  certificates,
-  latestMs,
-  problems,
-};
-if (values.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
-else {
-  process.stdout.write(
-    `${finished} rotations under load: ${last.answered} requests, ${last.failed} failed, slowest ${last.slowestMs} ms; ` +
-      `${certificates} certificates; an old key was dead at most ${latestMs} ms after its quiet time\n`,
-  );
-  for (const problem of problems) process.stdout.write(`✖ ${problem}\n`);
-}
-process.exitCode = problems.length === 0 && finished === count ? 0 : 1;
+process.exitCode = summaries.every(({ problems }) => problems.length === 0) ? 0 : 1;

@@ -16,6 +16,7 @@ let answered = 0;
 let failed = 0;
 let lastFailure = '';
 let slowestMs = 0;
+const latencies: number[] = [];
 const pending = new Set<Promise<void>>();
 
 async function ask(n: number): Promise<void> {
@@ -30,7 +31,9 @@ async function ask(n: number): Promise<void> {
     const { response, message } = error as { response?: { status: number; data?: { type?: string } }; message: string };
     lastFailure = response === undefined ? message : `${response.status} ${response.data?.type ?? ''}`.trim();
   }
-  slowestMs = Math.max(slowestMs, performance.now() - at);
+  const ms = performance.now() - at;
+  latencies.push(ms);
+  slowestMs = Math.max(slowestMs, ms);
 }
 
 const timer = setInterval(() => {
@@ -41,9 +44,16 @@ const timer = setInterval(() => {
   }
 }, 5);
 
+function p99Ms(): number {
+  const sorted = [...latencies].sort((a, b) => a - b);
+  return Math.round(sorted[Math.max(0, Math.ceil(sorted.length * 0.99) - 1)] ?? 0);
+}
+
 function line(done: boolean): void {
   const seconds = (performance.now() - started) / 1000;
-  const row = { pid: process.pid, seconds, answered, failed, lastFailure, slowestMs: Math.round(slowestMs), done };
+  const counted = { pid: process.pid, seconds, answered, failed, lastFailure };
+  // Counted whole, and once: at the end.
+  const row = { ...counted, p99Ms: done ? p99Ms() : 0, slowestMs: Math.round(slowestMs), done };
   process.stdout.write(`${JSON.stringify(row)}\n`);
 }
 const reporter = setInterval(() => line(false), 1000);
