@@ -269,3 +269,14 @@ test('a stranger’s body is waited for no longer than a head, and is not asked 
     [['no-token', 3]],
   );
 });
+
+test('a caller whom only the body names waits for the second credential, and is still known afterwards', async (t) => {
+  const broker = await serve(t);
+  broker.gate.hold('crd_2', 60_000);
+  const answered = talk(broker.port, post({ secret: TOKEN, ...HANDLE }, { headers: NAMELESS }));
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  assert.equal(upstream.received.join(''), '', 'it waits');
+  broker.gate.release('crd_2');
+  assert.deepEqual(statusesOf(await answered), [200]);
+  assert.equal(upstream.received.length, 1);
+});

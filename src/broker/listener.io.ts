@@ -80,11 +80,12 @@ export function createBroker(options: BrokerOptions): Broker {
     moment: thisMoment,
     plan: planNow,
     decide: (asking, id) => deciding.now(asking, id, []),
-    waits(judged, asking, then) {
+    waits(judged, asking, text, then) {
       const credentialId = judged.along?.companion.identity.credential.row.id ?? null;
       if (credentialId === null || !deciding.isHeld(credentialId)) return false;
       const id = judged.facts.id;
-      deciding.wait(judged.plan, asking, { id, credentialId, inBody: [], isLast: false, then });
+      const inBody = tokensOfBody(text);
+      deciding.wait(judged.plan, asking, { id, credentialId, inBody, isLast: false, then });
       return true;
     },
     begin: beginWith,

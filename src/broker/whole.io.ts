@@ -43,8 +43,8 @@ export interface WholeOptions {
   plan(request: IncomingMessage, inBody: readonly FoundToken[], moment: { snapshot: Snapshot; when: When }): Plan;
   /** Decides it for good, now that its content is here; null where it is refused, and answered. */
   decide(asking: Asking, id: string): Made | null;
-  /** Has the request wait where the second credential is held; false where it need not. */
-  waits(judged: Judged, asking: Asking, then: () => void): boolean;
+  /** Has the request wait where the second credential is held, and decides it anew; false where it need not. */
+  waits(judged: Judged, asking: Asking, text: string, then: (anew: Made) => void): boolean;
   begin(made: Judged, asking: Asking, body: Body, again: ((request: IncomingMessage) => Judged | null) | null): void;
   refuse(refusal: Refusal, asking: Asking, when: When | UseFacts): void;
   /** Answers what has been recorded. */
@@ -88,7 +88,7 @@ export function createWhole(options: WholeOptions): Whole {
       refuse(done, asking);
       return;
     }
-    if (options.waits(done.judged, asking, () => edit(made, asking, text))) return;
+    if (options.waits(done.judged, asking, text, (anew) => edit(anew, asking, text))) return;
     const bytes = Buffer.from(done.text);
     const plan = { ...made.plan, headers: withLength(made.plan.headers, bytes.length) };
     options.begin({ ...done.judged, plan }, asking, { kind: 'bytes', bytes }, (request) => again(request, text));

@@ -202,7 +202,7 @@ async function revokeAt(
   return { outcome: outcome.is, status, signature, requestId };
 }
 
-function versionOf(versionId: string | undefined, scene: Scene): VersionRow {
+export function versionOf(versionId: string | undefined, scene: Scene): VersionRow {
   const version = scene.versions.find((one) => one.id === versionId);
   if (version === undefined) throw new Failure('corrupt', 'the rotation names a version that is not there');
   return version;

@@ -17,6 +17,7 @@ import {
   probe,
   type Scene,
   said,
+  versionOf,
 } from './effects.ts';
 import type { SwapRotation } from './rotation.ts';
 import type { SwapEffect, SwapEvent } from './swap-state.ts';
@@ -111,10 +112,4 @@ async function replace(attempt: number, scene: Scene<SwapRotation>, tools: SwapT
   if (outcome.is === 'refused') return brought({ on: 'replace-refused', final: outcome.final }, detail);
   const event = { on: 'replaced' as const, versionId: tools.newVersionId(), providerKeyId: outcome.providerKeyId };
   return { ...brought(event, detail), parts: outcome.parts, expiresAt: outcome.expiresAt ?? null };
-}
-
-function versionOf(versionId: string, scene: Scene) {
-  const version = scene.versions.find((one) => one.id === versionId);
-  if (version === undefined) throw new Failure('corrupt', 'the rotation names a version that is not there');
-  return version;
 }
