@@ -280,3 +280,13 @@ test('a caller whom only the body names waits for the second credential, and is 
   assert.deepEqual(statusesOf(await answered), [200]);
   assert.equal(upstream.received.length, 1);
 });
+
+test('a caller whom only the body names spends its rate limit once, though it waited', async (t) => {
+  const broker = await serve(t, { grants: [{ actions: ['*'], rate: { requests: 1, perSeconds: 3600, burst: 1 } }] });
+  broker.gate.hold('crd_1', 60_000);
+  const answered = talk(broker.port, post({ secret: TOKEN }, { headers: NAMELESS }));
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  broker.gate.release('crd_1');
+  assert.deepEqual(statusesOf(await answered), [200]);
+  assert.deepEqual(statusesOf(await talk(broker.port, post({ secret: TOKEN }, { headers: NAMELESS }))), [429]);
+});

@@ -79,6 +79,7 @@ export function createBroker(options: BrokerOptions): Broker {
     ...options,
     moment: thisMoment,
     plan: planNow,
+    isLastNow: () => !options.gate.isAnyHeld,
     decide: (asking, id) => deciding.now(asking, id, []),
     waits(judged, asking, text, then) {
       const credentialId = judged.along?.companion.identity.credential.row.id ?? null;
@@ -144,9 +145,9 @@ export function createBroker(options: BrokerOptions): Broker {
     const { request, response } = asking;
     const called = await whole.whoCalls(stranger, asking);
     if (called === null || connections.isCutShort(request, request.socket)) return;
-    const { made, when, text } = called;
+    const { made, when, text, isLast } = called;
     if (made.kind === 'refuse') refuse(made, request, response, when);
-    else proceed({ plan: made, facts: factsOf(made, request, when) }, asking, turn, { read: text, isLast: true });
+    else proceed({ plan: made, facts: factsOf(made, request, when) }, asking, turn, { read: text, isLast });
   }
 
   /** Sends an admitted request on. `read`: its JSON body, where that is here already; `isLast`: this decision is the one that counts. */
@@ -172,8 +173,10 @@ export function createBroker(options: BrokerOptions): Broker {
     const needsEditing = made.injection.bodyPointers.length > 0;
     const hasContent = made.facts.hasBody;
     const form = hasContent ? formKind(made.facts.contentType) : null;
-    if (read !== null) whole.edit(decided, asking, read);
-    else if (hasContent && (needsEditing || form === 'urlencoded')) void whole.begin(decided, asking, needsEditing);
+    if (read !== null) {
+      const last = how.isLast ? decided : deciding.now(asking, facts.id, tokensOfBody(read));
+      if (last !== null) whole.edit(last, asking, read);
+    } else if (hasContent && (needsEditing || form === 'urlencoded')) void whole.begin(decided, asking, needsEditing);
     else {
       const last = how.isLast ? decided : deciding.now(asking, facts.id, []);
       if (last !== null) stream(last, asking, form === 'multipart');

@@ -40,7 +40,14 @@ export interface WholeOptions {
   /** The state to decide on, and when that is. */
   moment(id: string): { readonly snapshot: Snapshot; readonly when: When };
   /** Plans the request anew, with the tokens of its body. */
-  plan(request: IncomingMessage, inBody: readonly FoundToken[], moment: { snapshot: Snapshot; when: When }): Plan;
+  plan(
+    request: IncomingMessage,
+    inBody: readonly FoundToken[],
+    moment: { snapshot: Snapshot; when: When },
+    spends?: boolean,
+  ): Plan;
+  /** Whether a decision made now, with the content at hand, is the last one: not where something is held. */
+  readonly isLastNow: () => boolean;
   /** Decides it for good, now that its content is here; null where it is refused, and answered. */
   decide(asking: Asking, id: string): Made | null;
   /** Has the request wait where the second credential is held, and decides it anew; false where it need not. */
@@ -57,7 +64,10 @@ export interface Whole {
   /** Writes the key into a JSON body that is here, and a second one where a handle stands in it. */
   edit(made: Made, asking: Asking, text: string): void;
   /** Waits for a body that may say who calls, and plans with it. Null: there is nobody to answer any more. */
-  whoCalls(stranger: Refusal, asking: Asking): Promise<{ made: Plan; when: When; text: string } | null>;
+  whoCalls(
+    stranger: Refusal,
+    asking: Asking,
+  ): Promise<{ made: Plan; when: When; text: string; isLast: boolean } | null>;
   /** Refuses both uses, and answers. */
   refuse(refused: RefusedUses, asking: Asking): void;
 }
@@ -143,8 +153,9 @@ export function createWhole(options: WholeOptions): Whole {
       const text = read?.is === 'text' ? read.text : '';
       const inBody = tokensOfBody(text);
       const moment = options.moment(randomUUID());
-      const made = inBody.length === 0 ? stranger : options.plan(request, inBody, moment);
-      return { made, when: moment.when, text };
+      const isLast = options.isLastNow();
+      const made = inBody.length === 0 ? stranger : options.plan(request, inBody, moment, isLast);
+      return { made, when: moment.when, text, isLast };
     },
   };
 }
