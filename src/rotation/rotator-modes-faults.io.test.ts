@@ -2,39 +2,21 @@
 // one finishes what it finds. The straight ways: rotator-modes.io.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type KitSubject, MASTODON, PLAID_TOKEN, partsOf, SERVICE_ACCOUNT } from '../../test/support/subjects.ts';
-import { type Death, startShop, type Workshop, type WorkshopOptions } from '../../test/support/workshop.ts';
-import { currentOf, requestRotation, until } from '../../test/support/workshop-checks.ts';
-import type { RunningTwin } from '../../twins/kit.io.ts';
+import {
+  currentParts,
+  isTaken,
+  type KitSubject,
+  MASTODON,
+  PLAID_TOKEN,
+  partsOf,
+  SERVICE_ACCOUNT,
+  type Shop,
+  within,
+} from '../../test/support/subjects.ts';
+import type { Death } from '../../test/support/workshop.ts';
+import { requestRotation, until } from '../../test/support/workshop-checks.ts';
 import type { KitKey } from '../../twins/kit.ts';
-import { revealSecretText } from '../model/secret.ts';
-import type { Parts } from '../providers/provider.ts';
 import type { RotationRow } from './rotation.ts';
-
-type Shop<State> = Workshop<RunningTwin<State>>;
-
-async function within<State>(
-  subject: KitSubject<State>,
-  run: (shop: Shop<State>) => Promise<void>,
-  options: WorkshopOptions = {},
-): Promise<void> {
-  const shop = await startShop(subject, options);
-  try {
-    await run(shop);
-  } finally {
-    await shop.stop();
-  }
-}
-
-/** Whether the twin takes these parts. */
-function isTaken<State>(shop: Shop<State>, parts: Parts): boolean {
-  const key = shop.twin.control.keys.byText(revealSecretText(Object.values(parts).at(-1)!));
-  return key !== null && shop.twin.control.isAlive(key.id);
-}
-
-async function currentParts<State>(shop: Shop<State>): Promise<Parts> {
-  return shop.app.ring.open(shop.credential, await currentOf(shop));
-}
 
 const nobody = async () => {};
 

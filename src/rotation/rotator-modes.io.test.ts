@@ -4,23 +4,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   CACHET,
-  type KitSubject,
+  currentParts,
+  isTaken,
   MASTODON,
   PLAID_TOKEN,
   PREFECT_SERVER,
   partsOf,
   SERVICE_ACCOUNT,
+  type Shop,
+  within,
 } from '../../test/support/subjects.ts';
-import { startShop, type Workshop, type WorkshopOptions } from '../../test/support/workshop.ts';
-import {
-  currentOf,
-  newest,
-  requestRotation,
-  rotationEnd,
-  statesOf,
-  until,
-} from '../../test/support/workshop-checks.ts';
-import type { RunningTwin } from '../../twins/kit.io.ts';
+import { newest, requestRotation, rotationEnd, statesOf, until } from '../../test/support/workshop-checks.ts';
 import { restartWith } from '../../twins/prefect-server.ts';
 import type { VersionRow } from '../credentials/credential.ts';
 import { Failure } from '../model/failure.ts';
@@ -28,35 +22,10 @@ import { revealSecretText, Secret } from '../model/secret.ts';
 import type { Parts } from '../providers/provider.ts';
 import type { RotationRow } from './rotation.ts';
 
-type Shop<State> = Workshop<RunningTwin<State>>;
-
-async function within<State>(
-  subject: KitSubject<State>,
-  run: (shop: Shop<State>) => Promise<void>,
-  options: WorkshopOptions = {},
-): Promise<void> {
-  const shop = await startShop(subject, options);
-  try {
-    await run(shop);
-  } finally {
-    await shop.stop();
-  }
-}
-
 async function ended<State>(shop: Shop<State>, id: string): Promise<RotationRow> {
   const row = await rotationEnd(shop, id);
   assert(row !== 'died');
   return row;
-}
-
-/** Whether the twin takes these parts. */
-function isTaken<State>(shop: Shop<State>, parts: Parts): boolean {
-  const key = shop.twin.control.keys.byText(revealSecretText(Object.values(parts).at(-1)!));
-  return key !== null && shop.twin.control.isAlive(key.id);
-}
-
-async function currentParts<State>(shop: Shop<State>): Promise<Parts> {
-  return shop.app.ring.open(shop.credential, await currentOf(shop));
 }
 
 function waits<State>(shop: Shop<State>, id: string): Promise<RotationRow> {

@@ -1,6 +1,7 @@
 // Providers for a workshop, one of each nature: a grace, one slot, a person who makes and deletes keys, a person whose new key ends the old one, and
 // a value of ours. Each with what a person does at the provider's own pages.
 import assert from 'node:assert/strict';
+import { revealSecretText } from '../../src/model/secret.ts';
 import type { Parts } from '../../src/providers/provider.ts';
 import { type CachetState, cachetToken, cachetTwin } from '../../twins/cachet.ts';
 import { type RunningTwin, startTwin } from '../../twins/kit.io.ts';
@@ -11,7 +12,8 @@ import { addBot, newPrefectKey, type PrefectCloudState, prefectCloudTwin } from 
 import { newAuthString, type PrefectServerState, prefectServerTwin, restartWith } from '../../twins/prefect-server.ts';
 import { prng } from '../../twins/prng.ts';
 import { secretParts } from './kit-twin.ts';
-import type { Subject } from './workshop.ts';
+import { type Subject, startShop, type Workshop, type WorkshopOptions } from './workshop.ts';
+import { currentOf } from './workshop-checks.ts';
 
 const random = prng(29);
 
@@ -147,4 +149,32 @@ export const PREFECT_SERVER: KitSubject<PrefectServerState> = subject('prefect-s
 
 export function partsOf(key: KitKey): Parts {
   return secretParts(key);
+}
+
+/** A workshop at such a provider. */
+export type Shop<State> = Workshop<RunningTwin<State>>;
+
+/** Runs a test in a workshop of its own, which is cleared away whatever happens. */
+export async function within<State>(
+  subject: KitSubject<State>,
+  run: (shop: Shop<State>) => Promise<void>,
+  options: WorkshopOptions = {},
+): Promise<void> {
+  const shop = await startShop(subject, options);
+  try {
+    await run(shop);
+  } finally {
+    await shop.stop();
+  }
+}
+
+/** Whether the twin takes these parts. */
+export function isTaken<State>(shop: Shop<State>, parts: Parts): boolean {
+  const key = shop.twin.control.keys.byText(revealSecretText(Object.values(parts).at(-1)!));
+  return key !== null && shop.twin.control.isAlive(key.id);
+}
+
+/** The key that the broker uses now. */
+export async function currentParts<State>(shop: Shop<State>): Promise<Parts> {
+  return shop.app.ring.open(shop.credential, await currentOf(shop));
 }
