@@ -47,7 +47,7 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
     kindOf: app.kindOf,
     callFor: app.callFor,
     open,
-    issuerOf: (credential) => issuerOf(app.rows, credential),
+    issuerOf: ({ credential, version }) => issuerOf(app.rows, credential, version),
   });
   const copy = await secondCopyOf(app);
   const isSealed = () => app.vault.isSealed;

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type App, armCurrent } from './app.io.ts';
-import type { Holder } from './credentials/asking.ts';
+import { issuerOf } from './credentials/asking.ts';
 import type { CredentialRow, VersionRow } from './credentials/credential.ts';
 import {
   adoptable,
@@ -208,21 +208,13 @@ async function choose(app: App, engines: Engines, credential: CredentialRow): Pr
   const versions = versionsOf(app, credential);
   const candidates: Candidate[] = [];
   for (const version of versions) {
-    const seen = await engines.prober.bracket({ credential, version }, controlFor(app, credential));
+    const seen = await engines.prober.bracket({ credential, version }, issuerOf(app.rows, credential, version));
     candidates.push({ versionId: version.id, issuedAt: version.createdAt, verdict: seen.verdict });
   }
   const chosen = recover(candidates);
   if (chosen.current === null) return null;
   await makeCurrent(app, credential, versions, chosen.current);
   return chosen;
-}
-
-function controlFor(app: App, credential: CredentialRow): Holder | null {
-  const issuer = findRow<CredentialRow>(app.rows, 'credential', credential.issuerId ?? '');
-  const version = allRows<VersionRow>(app.rows, 'version').find(
-    (one) => one.credentialId === issuer?.id && one.state === 'current',
-  );
-  return issuer === null || version === undefined ? null : { credential: issuer, version };
 }
 
 async function makeCurrent(

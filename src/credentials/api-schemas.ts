@@ -71,6 +71,9 @@ export const versionSchema = z.object({
   number: z.int(),
   state: z.enum(['pending', 'current', 'previous', 'revoking', 'revoked']),
   providerKeyId: z.string().nullable(),
+  issuerId: idSchema('credential')
+    .optional()
+    .meta({ description: 'With which credential it is ended; absent: its credential’s issuer' }),
   label: z.string().nullable(),
   envelopeDigest: z.string(),
   secondCopyAt: timeOrNull,
@@ -150,8 +153,15 @@ export const credentialChangeSchema = z.strictObject({
   policy: policyChangeSchema.optional(),
 });
 
+/** With which credential a brought key is ended. */
+export const broughtIssuerSchema = idSchema('credential').optional().meta({
+  description:
+    'With which credential this key is ended: the app that a token was consented to; absent: its credential’s issuer',
+});
+
 export const newVersionSchema = z.strictObject({
   parts: partsSchema,
+  issuer: broughtIssuerSchema,
   providerKeyId: providerKeyId.nullable().default(null),
   origin: origin.optional(),
   settings: settingsSchema.optional(),

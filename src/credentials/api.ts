@@ -193,6 +193,7 @@ export function credentialRoutes(room: CredentialRoom): Route[] {
         if (before.retiredAt !== null) throw new Failure('conflict', 'the credential is decommissioned');
         const kind = kindAt(kinds, before.provider, before.kind);
         const row = redirected(context, before, body, kind, kinds);
+        if (body.issuer !== undefined) demandIssuer(context, body.issuer, { ...row, kind }, kinds);
         const version = await bringVersion(
           context,
           {
@@ -200,6 +201,7 @@ export function credentialRoutes(room: CredentialRoom): Route[] {
             kind,
             parts: body.parts,
             providerKeyId: body.providerKeyId,
+            issuerId: body.issuer,
             isProbed: query.resolve,
             image: row === before ? null : { row, type: 'credential.redirected' },
           },

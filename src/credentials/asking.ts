@@ -28,9 +28,13 @@ export interface Holder {
   readonly version: VersionRow;
 }
 
-/** Whoever mints and revokes a credential, with its current version; null where there is none at hand. */
-export function issuerOf(rows: Rows, credential: CredentialRow): Holder | null {
-  const issuer = findRow<CredentialRow>(rows, 'credential', credential.issuerId ?? '');
+/** Whoever mints and revokes a credential, or ends this version of it, with its current version; null where there is none at hand. */
+export function issuerOf(
+  rows: Rows,
+  credential: CredentialRow,
+  key: Pick<VersionRow, 'issuerId'> | null = null,
+): Holder | null {
+  const issuer = findRow<CredentialRow>(rows, 'credential', key?.issuerId ?? credential.issuerId ?? '');
   const version = allRows<VersionRow>(rows, 'version').find(
     (one) => one.credentialId === issuer?.id && one.state === 'current',
   );

@@ -69,6 +69,8 @@ export interface VersionRow extends Row {
   readonly state: VersionState;
   /** The provider's id of this key; null while unidentified: then its revocation needs a person. */
   readonly providerKeyId: string | null;
+  /** With which credential this key is ended, where that is not its credential's issuer: a token belongs to the app that it was consented to. */
+  readonly issuerId?: string;
   /** The name the key carries in the provider's list; null for an imported one. */
   readonly label: string | null;
   /** SHA-256 of the envelope: ties the log to the bytes that were stored. */

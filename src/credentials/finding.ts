@@ -1,5 +1,5 @@
 // What the standing inventory found at a provider: a key that nobody registered, an orphan that the brake held back, a key that was
-// certified dead and is accepted again. An orphan that was deleted is on record here too.
+// certified dead and is accepted again, a key in use that somebody else ended or replaced. An orphan that was deleted is on record here too.
 
 import type { Row } from '../model/change.ts';
 import type { UtcMs } from '../model/clock.ts';
@@ -8,13 +8,22 @@ export interface FindingRow extends Row {
   /** The credential whose key listed it. */
   readonly issuerId: string;
   readonly providerKeyId: string;
-  readonly kind: 'unregistered' | 'orphan' | 'held-back' | 'missing' | 'resurrected';
+  readonly kind: 'unregistered' | 'orphan' | 'held-back' | 'missing' | 'resurrected' | 'changed-outside';
   /** The name in the provider's list: somebody else's text. */
   readonly name: string;
   readonly state: 'open' | 'deleted' | 'adopted' | 'ignored' | 'gone';
   readonly firstSeenAt: UtcMs;
   readonly closedAt: UtcMs | null;
   readonly lastUsedAt: UtcMs | null;
+  /** What the provider's own log says of it; absent where it says nothing, or there is none. */
+  readonly told?: Told;
+}
+
+/** An event of the provider's log: its name there, when it happened, and who did it, which is somebody else's text. */
+export interface Told {
+  readonly event: string;
+  readonly at: UtcMs;
+  readonly by: string | null;
 }
 
 export type FindingSeverity = 'critical' | 'warning';
@@ -23,6 +32,8 @@ export type FindingSeverity = 'critical' | 'warning';
 export const FINDING_SEVERITY: Readonly<Record<FindingRow['kind'], FindingSeverity>> = {
   /** A certificate is contradicted: whoever had the key has it again. */
   resurrected: 'critical',
+  /** What applications are lent may fail at any moment, and somebody else holds what has come in its place. */
+  'changed-outside': 'critical',
   orphan: 'warning',
   'held-back': 'warning',
   unregistered: 'warning',

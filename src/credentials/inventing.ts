@@ -6,6 +6,8 @@ import { Failure } from '../model/failure.ts';
 import { revealSecretText, Secret } from '../model/secret.ts';
 import type { Kind, Parts } from '../providers/provider.ts';
 
+/** A sound source needs one round, two now and then. */
+const ROUNDS_MAX = 64;
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
 /** So many letters and digits, each as likely as every other. */
@@ -13,11 +15,12 @@ function letters(count: number, random: Random): string {
   let text = '';
   // A byte at or above the largest multiple would favour the first letters.
   const limit = 256 - (256 % ALPHABET.length);
-  while (text.length < count) {
+  for (let round = 0; round < ROUNDS_MAX && text.length < count; round++) {
     for (const byte of random.bytes(count)) {
       if (byte < limit && text.length < count) text += ALPHABET[byte % ALPHABET.length];
     }
   }
+  if (text.length < count) throw new Failure('unavailable', 'the random source gives nothing that can be used');
   return text;
 }
 

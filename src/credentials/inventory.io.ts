@@ -61,7 +61,7 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
   const prober = createProber({
     ...options,
     now: () => desk.clock.now(),
-    issuerOf: (credential) => issuerOf(desk.rows, credential),
+    issuerOf: ({ credential, version }) => issuerOf(desk.rows, credential, version),
   });
 
   /** One account for each distinct list: credentials of one issuer that appear in the same list of the provider. */

@@ -71,6 +71,8 @@ export interface BroughtVersion {
   readonly kind: Kind;
   readonly parts: Parts;
   readonly providerKeyId: string | null;
+  /** With which credential it is ended; absent: its credential's issuer. */
+  readonly issuerId?: string | undefined;
   /** Whether the provider may be asked; where it refuses the key, the key is not taken. */
   readonly isProbed: boolean;
   /** The image of the credential that is written with the version; null where its row stays. */
@@ -83,7 +85,7 @@ export interface BroughtVersion {
  */
 export async function bringVersion(context: Acting, brought: BroughtVersion, keys: Keys): Promise<VersionRow> {
   const { desk } = context;
-  const { credential, kind, parts, providerKeyId } = brought;
+  const { credential, kind, parts, providerKeyId, issuerId } = brought;
   demandParts(kind, parts);
   demandNoRotation(context, credential.id);
   if (providerKeyId !== null && holderOf(context, credential, providerKeyId) !== null) {
@@ -105,6 +107,7 @@ export async function bringVersion(context: Acting, brought: BroughtVersion, key
     number: 1 + (before[0]?.number ?? 0),
     state: 'current',
     providerKeyId,
+    ...(issuerId === undefined || issuerId === credential.issuerId ? {} : { issuerId }),
     label: null,
     envelopeDigest: sealed.digest,
     secondCopyAt: null,

@@ -5,7 +5,13 @@ import { Failure } from '../model/failure.ts';
 import { newId } from '../model/id.ts';
 import { type Context, eventOf, invalidField } from '../model/route.ts';
 import type { Kind } from '../providers/provider.ts';
-import { type CredentialRow, credentialKey, DEFAULT_ROTATION, type RotationSettings } from './credential.ts';
+import {
+  type CredentialRow,
+  credentialKey,
+  DEFAULT_ROTATION,
+  type RotationSettings,
+  type VersionRow,
+} from './credential.ts';
 import { issuing, sharedSettings } from './issuing.ts';
 
 /** Bounds what is in memory for deciding. */
@@ -239,7 +245,7 @@ export async function resumeCredential(context: Acting, id: string): Promise<Cre
 
 /**
  * Decommissions: never lent again, no version will follow. Its keys at the provider are for a revocation to end. Throws `conflict` while
- * it is the issuer of others, or while a rotation runs.
+ * it is the issuer of others, or of one version that is not revoked, or while a rotation runs.
  */
 export async function retireCredential(context: Acting, id: string): Promise<CredentialRow> {
   const { desk } = context;
@@ -250,6 +256,15 @@ export async function retireCredential(context: Acting, id: string): Promise<Cre
   );
   if (issued.length > 0) {
     throw new Failure('conflict', `it issues ${issued.length} other credentials: give them another issuer first`);
+  }
+  const alive = allRows<VersionRow>(desk.rows, 'version').filter(
+    (row) => row.issuerId === id && row.state !== 'revoked',
+  );
+  if (alive.length > 0) {
+    throw new Failure(
+      'conflict',
+      `${alive.length} versions of other credentials can be ended by it alone: rotate them first`,
+    );
   }
   demandNoRotation(context, id);
   const row = nextImage(before, { retiredAt: desk.clock.now() });

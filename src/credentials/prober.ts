@@ -2,14 +2,13 @@
 // cannot be told is `unknown`.
 import type { UtcMs } from '../model/clock.ts';
 import { type AskTools, createAsker, type Holder } from './asking.ts';
-import type { CredentialRow } from './credential.ts';
 import { type Probe, verdict } from './death.ts';
 import { type ReadingRecord, type RefusalRecord, readingOf } from './probing.ts';
 
 export interface ProberOptions extends AskTools {
   readonly now: () => UtcMs;
   /** The key that asks where a kind's own cannot; null while there is none. */
-  readonly issuerOf: (credential: CredentialRow) => Holder | null;
+  readonly issuerOf: (key: Holder) => Holder | null;
 }
 
 export interface Bracketed {
@@ -30,7 +29,7 @@ export function createProber(options: ProberOptions): Prober {
   const asker = createAsker(options);
 
   async function read(key: Holder): Promise<ReadingRecord> {
-    return readingOf(await asker.probe(key, options.issuerOf(key.credential)), options.now());
+    return readingOf(await asker.probe(key, options.issuerOf(key)), options.now());
   }
 
   return {

@@ -81,6 +81,7 @@ export function apiRoutes(input: RoomsInput, facts: ServerFacts): Route[] {
     ...rotationRoutes({
       rotator: engines.rotator,
       records,
+      kinds,
       journal: createJournal(reader),
       kindOf(credential) {
         const provider = app.providers.get(credential.provider);

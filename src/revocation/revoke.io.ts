@@ -151,7 +151,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     const sibling = allRows<VersionRow>(desk.rows, 'version').find(
       (one) => one.credentialId === credential.id && one.id !== target.id && one.state === 'current',
     );
-    return sibling === undefined ? issuerOf(desk.rows, credential) : { credential, version: sibling };
+    return sibling === undefined ? issuerOf(desk.rows, credential, target) : { credential, version: sibling };
   }
 
   async function act(effect: RevocationEffect, id: string): Promise<Said> {
@@ -182,7 +182,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
       const { is, evidence } = await program(providerKeyId ?? '', await options.open(credential, version));
       return { outcome: is, ...evidence, providerKeyId };
     }
-    const issuer = issuerOf(desk.rows, credential);
+    const issuer = issuerOf(desk.rows, credential, version);
     if (kind.revoke === null || issuer === null || providerKeyId === null) return { outcome: 'impossible' };
     const said = await asker.revoke(kind, { settings: credential.settings, providerKeyId }, issuer, {
       credential,
@@ -298,16 +298,15 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
   ): Promise<RevocationRow[]> {
     const at = desk.clock.now();
     const { kind } = options.kindOf(credential);
-    const canAsk = kind.revoke !== null && issuerOf(desk.rows, credential) !== null;
     const isProgram = options.programsFor(credential).revoke !== null;
-    // Whoever is shown the key itself needs no id of it. Where one slot holds the key, a delete ends more than the key: that is not done unasked.
-    const isByValue = canAsk && kind.rotation !== 'swap' && revokesByValue(kind, credential.settings);
-    const isNameless = isProgram || isByValue;
-    const canCall = canAsk || isProgram;
     const rows: RevocationRow[] = [];
     const images: RowImage[] = [];
     for (const stale of versions) {
       const version = getRow<VersionRow>(desk.rows, 'version', stale.id);
+      const canAsk = kind.revoke !== null && issuerOf(desk.rows, credential, version) !== null;
+      // Whoever is shown the key itself needs no id of it. Where one slot holds the key, a delete ends more than the key: that is not done unasked.
+      const isByValue = canAsk && kind.rotation !== 'swap' && revokesByValue(kind, credential.settings);
+      const nameless = isProgram || isByValue ? '' : null;
       const row: RevocationRow = {
         id: newId('revocation', at, desk.random),
         rowVersion: 1,
@@ -318,7 +317,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
         requestedAt: at,
         requestedBy: asked.actor,
         endedAt: null,
-        state: beginRevocation(canCall ? (version.providerKeyId ?? (isNameless ? '' : null)) : null),
+        state: beginRevocation(canAsk || isProgram ? (version.providerKeyId ?? nameless) : null),
         policy: defaultRevocationPolicy(kind.propagationMs),
         refusals: [],
         revokeCalledAt: null,

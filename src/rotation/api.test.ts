@@ -32,6 +32,11 @@ function routesOf(engine: Partial<Rotator>, ...rows: readonly RotationRow[]): Ro
   return rotationRoutes({
     rotator,
     records: { page: fail, find },
+    kinds: {
+      kindNamed: () => ({ ...cachet.kinds[0]!, issuers: ['admin'] }),
+      originFor: () => cachet.origin,
+      ownOrigin: () => null,
+    },
     journal: () => Promise.resolve([]),
     kindOf: ({ kind }) => (kind === cachet.kinds[0]!.name ? { provider: cachet, kind: cachet.kinds[0]! } : null),
   });
@@ -184,6 +189,35 @@ test('a key is brought by whoever may bring a version, closed, and the rotation 
   await assert.rejects(absent, (error) => Failure.is(error, 'not-found'));
   const answer = await bring.handler(contextOf('operator', 'lend'), input(ROTATION_ID));
   assert.deepEqual([answer.status, answer.etag, brought], [202, 2, [[ROTATION_ID, 'prn_1', ['key']]]]);
+});
+
+test('a key may be named another issuer, which must be one that ends keys of this kind', async () => {
+  const named: (string | undefined)[] = [];
+  const routes = routesOf(
+    {
+      bring: async (_id, _parts, _actor, issuerId) => {
+        named.push(issuerId);
+        return awaiting({ rowVersion: 2 });
+      },
+    },
+    awaiting(),
+  );
+  const bring = routeAt(routes, 'POST', '/v1/rotations/{id}/key');
+  const issuer = `crd_${'f'.repeat(32)}`;
+  const ask = async (kind: string) => {
+    const desk = memoryDesk();
+    desk.furnish('credential', credentialRow({ id: ID }));
+    desk.furnish('credential', credentialRow({ id: issuer, purpose: 'manage', kind }));
+    const context = { ...contextOf('operator', 'lend'), desk };
+    const body = bring.body!.parse({ parts: { key: 'canary' }, issuer });
+    return bring.handler(context, { params: { id: ROTATION_ID }, query: {}, body });
+  };
+  await assert.rejects(
+    ask('other'),
+    (error) => Failure.is(error, 'invalid') && /do not mint/.test(JSON.stringify(error.errors)),
+  );
+  await ask('admin');
+  assert.deepEqual(named, [issuer]);
 });
 
 test('a rotation is undone where that is possible, and ended where it stands only where that is said', async () => {

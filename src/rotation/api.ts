@@ -1,8 +1,9 @@
 // Routes of rotations: what runs and ran, its journal, what a person must do for it, asking for one, bringing its key, and retiring a version
 // that was replaced. The engine comes in as an interface.
 import { z } from 'zod';
-import { partsSchema, REASONS } from '../credentials/api-schemas.ts';
+import { broughtIssuerSchema, partsSchema, REASONS } from '../credentials/api-schemas.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
+import { demandIssuer, type Kinds, kindAt } from '../credentials/manage.ts';
 import { toRfc3339 } from '../model/clock.ts';
 import { allRows, findRow, getRow } from '../model/desk.ts';
 import { Failure } from '../model/failure.ts';
@@ -42,6 +43,7 @@ export interface JournalEntry {
 export interface RotationRoom {
   readonly rotator: Rotator;
   readonly records: Records;
+  readonly kinds: Kinds;
   /** Null where this program has no such kind. */
   kindOf(credential: CredentialRow): { readonly provider: Provider; readonly kind: Kind } | null;
   /** The control entries that changed this rotation, in order; bounded. */
@@ -95,7 +97,7 @@ export function demandMinting({ caller }: Pick<Context, 'caller'>, credential: C
   }
 }
 
-export function rotationRoutes({ rotator, records, kindOf, journal }: RotationRoom): Route[] {
+export function rotationRoutes({ rotator, records, kinds, kindOf, journal }: RotationRoom): Route[] {
   const tag = 'rotations';
   const params = idParams('rotation');
   const shown = { about: 'The rotation as it is now', schema: rotationSchema };
@@ -202,13 +204,18 @@ export function rotationRoutes({ rotator, records, kindOf, journal }: RotationRo
         'Taken is a key of the right form that the provider accepts, of the same account, that is none of the keys before it and may do no more. Another one is refused, on record, and the rotation waits on. Needs credential:rotate too.',
       tag,
       params,
-      body: z.strictObject({ parts: partsSchema }),
+      body: z.strictObject({ parts: partsSchema, issuer: broughtIssuerSchema }),
       answers: { 202: { about: 'The key is stored, and the rotation goes on', schema: rotationSchema } },
       matches: 'rotation',
       effect: 'outside',
-      async handler(context, { params: { id }, body }) {
-        await found(context, id);
-        const row = await rotator.bring(id, body.parts, context.caller.principalId);
+      async handler(context, { params: { id }, body: { parts, issuer } }) {
+        const { credentialId } = await found(context, id);
+        if (issuer !== undefined) {
+          const credential = getRow<CredentialRow>(context.desk.rows, 'credential', credentialId);
+          const kind = kindAt(kinds, credential.provider, credential.kind);
+          demandIssuer(context, issuer, { ...credential, kind }, kinds);
+        }
+        const row = await rotator.bring(id, parts, context.caller.principalId, issuer);
         return rowAnswer(row, rowView(row), 202);
       },
     }),

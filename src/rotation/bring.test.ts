@@ -122,9 +122,10 @@ async function examine(asked: Asked, brought = NEW): Promise<{ examined: Examine
     credential,
     kind,
     issuer,
+    issuerOf: () => issuer,
     versions,
   };
-  const examined = await examineKey(partsOf(kind, brought), scene, tools);
+  const examined = await examineKey({ parts: partsOf(kind, brought), issuer }, scene, tools);
   assert.ok(!JSON.stringify(examined).includes('canary'), JSON.stringify(examined));
   return { examined, calls };
 }

@@ -1,6 +1,6 @@
 // Whether a key that a person brings is the one that a rotation waits for: alive, of the same account, not the old one, and with no more rights than
 // before. Asks the provider through what it is given; stores nothing. What cannot be told is no reason to take a key.
-import { createAsker } from '../credentials/asking.ts';
+import { createAsker, type Holder } from '../credentials/asking.ts';
 import type { VersionRow } from '../credentials/credential.ts';
 import type { UtcMs } from '../model/clock.ts';
 import { Failure } from '../model/failure.ts';
@@ -25,9 +25,15 @@ function refused(outcome: string, why: string): Examined {
   return { is: 'refused', outcome, why };
 }
 
+export interface BroughtKey {
+  readonly parts: Parts;
+  /** Whoever can end it, and asks about it where it cannot itself; null where there is none. */
+  readonly issuer: Holder | null;
+}
+
 /** Examines a key whose form is right. Throws `sealed` or `corrupt` where the old key cannot be opened. */
-export async function examineKey(parts: Parts, scene: Scene, tools: EffectTools): Promise<Examined> {
-  const { credential, kind, issuer } = scene;
+export async function examineKey({ parts, issuer }: BroughtKey, scene: Scene, tools: EffectTools): Promise<Examined> {
+  const { credential, kind } = scene;
   const newest = [...scene.versions].sort((a, b) => b.number - a.number).slice(0, COMPARED_MAX);
   for (const version of newest) {
     if (await isSame(parts, version, scene, tools)) {
@@ -90,7 +96,7 @@ async function identityOfOld(scene: Scene, tools: EffectTools): Promise<Identity
   if (old === undefined) return null;
   try {
     const parts = await tools.open(scene.credential, old);
-    return await createAsker(tools).identify(scene.credential, parts, scene.issuer);
+    return await createAsker(tools).identify(scene.credential, parts, scene.issuerOf(old));
   } catch (error) {
     if (Failure.is(error, 'sealed')) throw error;
     return null;

@@ -21,8 +21,10 @@ export interface Scene<Row extends RotationRow = RotationRow> {
   readonly row: Row;
   readonly credential: CredentialRow;
   readonly kind: Kind;
-  /** Null where there is none with a usable key. */
+  /** Whoever makes the next key; null where there is none with a usable key. */
   readonly issuer: Holder | null;
+  /** Whoever can end this very key: not always the issuer of the next one. */
+  readonly issuerOf: (version: VersionRow) => Holder | null;
   /** All versions of the credential. */
   readonly versions: readonly VersionRow[];
 }
@@ -49,6 +51,8 @@ export interface Brought<Event extends RotationEvent = RotationEvent> {
   readonly expiresAt: UtcMs | null;
   /** The name that a key carries in the provider's list. */
   readonly label: string | null;
+  /** With which credential the new key is ended, where that is not its credential's issuer. */
+  readonly issuerId?: string;
   readonly bracketed: Bracketed | null;
 }
 
@@ -193,10 +197,11 @@ async function revokeAt(
     const outcome = await program(providerKeyId, await tools.open(scene.credential, version));
     return { outcome: outcome.is, ...said(outcome.evidence) };
   }
-  if (scene.issuer === null) return { outcome: 'no-issuer' };
+  const issuer = version === null ? scene.issuer : scene.issuerOf(version);
+  if (issuer === null) return { outcome: 'no-issuer' };
   const input = { settings: scene.row.settings, providerKeyId };
   const target = version === null ? null : { credential: scene.credential, version };
-  const outcome = await createAsker(tools).revoke(scene.kind, input, scene.issuer, target);
+  const outcome = await createAsker(tools).revoke(scene.kind, input, issuer, target);
   if (outcome.is === 'no-answer') return { outcome: outcome.code };
   const { status, signature, requestId } = outcome.evidence;
   return { outcome: outcome.is, status, signature, requestId };
@@ -235,11 +240,12 @@ export async function probe(
   const sibling = scene.versions.find((one) => one.id === other?.versionId);
   const isLive = sibling !== undefined && (sibling.state === 'current' || sibling.state === 'previous');
   const own = isLive ? { credential: scene.credential, version: sibling } : null;
-  let seen = await tools.prober.bracket(target, own ?? scene.issuer);
+  const issuer = scene.issuerOf(target.version);
+  let seen = await tools.prober.bracket(target, own ?? issuer);
   // Where the other key is not accepted, the issuer says whether anything is. Not of the old key that is to be proven dead: that its successor
   // works is part of what is proven.
-  const isOther = own !== null && scene.issuer !== null && !(isProof && which === 'old');
-  if (seen.verdict === 'unknown' && isOther) seen = await tools.prober.bracket(target, scene.issuer);
+  const isOther = own !== null && issuer !== null && !(isProof && which === 'old');
+  if (seen.verdict === 'unknown' && isOther) seen = await tools.prober.bracket(target, issuer);
   const { signature, status } = seen.target;
   const detail = { ...seen.probe, signature, status };
   return { ...brought({ on: 'probed', verdict: seen.verdict }, detail), bracketed: seen };

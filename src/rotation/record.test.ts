@@ -135,6 +135,7 @@ function write(made: Run, after: OverlapState, event: OverlapEvent, mono: number
     label: 'clv/0a1b2c3d/0000000000000001/0000000000000002/1',
     envelopeDigest: event.on === 'issued' ? 'digest' : null,
     expiresAt: null,
+    issuerId: null,
   });
   const ids = step.event.rows.map((image) => image.row.id);
   assert.equal(new Set(ids).size, ids.length, `${step.event.type} changes a row twice`);

@@ -25,6 +25,8 @@ export interface StepInput {
   readonly expiresAt: UtcMs | null;
   /** For an event that brings a key: the name it carries in the provider's list. */
   readonly label: string | null;
+  /** With which credential a new key is ended, where that is not its credential's issuer. */
+  readonly issuerId: string | null;
 }
 
 export interface Step {
@@ -184,6 +186,7 @@ function issuedVersion(
     number: 1 + Math.max(0, ...input.versions.map((version) => version.number)),
     state: 'pending',
     providerKeyId: brought.providerKeyId === '' ? null : brought.providerKeyId,
+    ...(input.issuerId === null ? {} : { issuerId: input.issuerId }),
     label: input.label,
     envelopeDigest: input.envelopeDigest ?? '',
     secondCopyAt: null,

@@ -47,7 +47,7 @@ export function createRequests(options: RequestsOptions): Pick<Rotator, 'request
 
   function standing(credential: CredentialRow, version: VersionRow, byHand: boolean): Standing {
     return {
-      hasIssuer: issuerOf(desk.rows, credential) !== null,
+      hasIssuer: issuerOf(desk.rows, credential, version) !== null,
       oldId: version.providerKeyId,
       settings: credential.settings,
       byHand,

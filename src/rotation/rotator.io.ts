@@ -76,6 +76,7 @@ export function createRotator(options: RotatorOptions): RunningRotator {
       credential,
       kind: options.kindOf(credential).kind,
       issuer: issuerOf(desk.rows, credential),
+      issuerOf: (version) => issuerOf(desk.rows, credential, version),
       versions: versionsOf(desk, credential.id),
     };
   }
@@ -259,14 +260,15 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     return parseLabel(fresh.label ?? '')?.rotation !== labelPart(row.id) && fresh.createdAt < row.requestedAt;
   }
 
-  async function bring(rotationId: string, parts: Parts, actor: Actor): Promise<RotationRow> {
+  async function bring(rotationId: string, parts: Parts, actor: Actor, issuerId?: string): Promise<RotationRow> {
     const row = getRow<RotationRow>(desk.rows, 'rotation', rotationId);
     if (options.isSealed()) throw new Failure('sealed', 'the vault is sealed');
     if (row.endedAt !== null || row.state.step !== 'await')
       throw new Failure('conflict', 'the rotation waits for no key');
     const about = scene(row);
     demandParts(about.kind, parts);
-    const seen = await examineKey(parts, about, options);
+    const by = issuerId === undefined || issuerId === about.credential.issuerId ? {} : { issuerId };
+    const seen = await examineKey({ parts, issuer: issuerOf(desk.rows, about.credential, by) }, about, options);
     if (seen.is === 'refused') {
       const refusal = brought({ on: 'key-refused' as const }, { outcome: seen.outcome });
       // On record, and not taken. Where the row has moved on meanwhile, the refusal still stands.
@@ -276,7 +278,8 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     }
     const versionId = options.newVersionId();
     const event = { on: 'issued' as const, versionId, providerKeyId: seen.providerKeyId };
-    return command(rotationId, event, actor, { ...brought(event, seen.detail), parts, expiresAt: seen.expiresAt });
+    const last = { ...brought(event, seen.detail), ...by, parts, expiresAt: seen.expiresAt };
+    return command(rotationId, event, actor, last);
   }
 
   const { request, retire } = createRequests({ ...options, instant, write, start });

@@ -27,9 +27,10 @@ export interface Rotator {
   /**
    * Brings the key that a rotation waits for. Throws `invalid` where it is not of the kind's form, dead, the old one, of another account or able to do
    * more (on record as refused, and the rotation waits on), `upstream-unavailable` where the provider cannot be asked, `conflict` where none
-   * is waited for. Once it resolves, the key is stored.
+   * is waited for. Once it resolves, the key is stored. `issuerId`: the credential with which this key is ended, where that is another one than
+   * its credential's issuer.
    */
-  bring(rotationId: string, parts: Parts, actor: Actor): Promise<RotationRow>;
+  bring(rotationId: string, parts: Parts, actor: Actor, issuerId?: string): Promise<RotationRow>;
   /** Undoes a rotation that has not reached its pivot. Throws `conflict` where it has, `not-found` where none runs. */
   cancel(rotationId: string, reason: string, actor: Actor): Promise<RotationRow>;
   /** Ends a rotation where it stands, also past its pivot: what is left of it is somebody else's from now on. */

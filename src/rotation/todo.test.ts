@@ -92,6 +92,13 @@ test('undoing, it is the new key that is to be ended, whatever the provider’s 
   ]);
 });
 
+test('a key that replaced the old one is nobody’s to end while it is found out whether it lives', () => {
+  const means: Means = { issue: 'grace', revoke: 'person' };
+  const proving = { step: 'prove', fresh: FRESH, target: 'fresh', undoing: 'no' } as const;
+  assert.equal(todoOf(overlap({ ...proving, committed: true }, means), CACHET), null);
+  assert.notEqual(todoOf(overlap({ ...proving, committed: false }, means), CACHET), null);
+});
+
 test('where the new key ended the old one nobody has to; where there are no words, it is said plainly', () => {
   const server = around(providers.prefectServer, providers.prefectServer.kinds[0]!);
   assert.equal(todoOf(overlap({ step: 'prove', fresh: FRESH }), server), null);

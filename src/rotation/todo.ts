@@ -3,6 +3,7 @@
 import type { CredentialRow } from '../credentials/credential.ts';
 import type { UtcMs } from '../model/clock.ts';
 import type { Kind, Provider } from '../providers/provider.ts';
+import { isCommitted } from './overlap-steps.ts';
 import { isSwap, type OverlapRotation, type RotationRow } from './rotation.ts';
 
 export interface Todo {
@@ -30,7 +31,9 @@ export function todoOf(row: RotationRow, around: Surroundings): Todo | null {
   // Blocked because nobody did it, it still has to be done; then somebody lets it go on.
   const isOpen = state.end === null || state.end === 'blocked';
   const isAwaited = state.step === 'prove' && row.state.means.revoke === 'person' && state.death.refusals === 0;
-  return isOpen && isAwaited ? endKey(row, around) : null;
+  // It may be the key in force: the old one ends with its grace, and whether this one lives is being looked at.
+  const isInForce = row.state.target === 'fresh' && isCommitted(row.state);
+  return isOpen && isAwaited && !isInForce ? endKey(row, around) : null;
 }
 
 function beginAgain(around: Surroundings): Todo {

@@ -71,6 +71,7 @@ export async function stepWrite(
     envelopeDigest,
     expiresAt: about?.expiresAt ?? null,
     label: about?.label ?? null,
+    issuerId: about?.issuerId ?? null,
   });
   const { on } = change.event;
   if (on === 'promoted' || on === 'demoted') {

@@ -60,7 +60,14 @@ async function furnish(name: string, dialect: Dialect): Promise<{ id: string; ap
     parts: registered.parts,
     providerKeyId: registered.id,
   });
-  const body = { ...common, name, kind: 'user-token', issuer: app, settings: { software: dialect } };
+  const body = {
+    ...common,
+    name,
+    kind: 'user-token',
+    issuer: app,
+    settings: { software: dialect },
+    policy: { quietSeconds: 0 },
+  };
   const { credential } = await ask<{ credential: { id: string } }>(house, 'POST', '/v1/credentials', body);
   return { id: credential.id, app };
 }
@@ -173,6 +180,38 @@ test('a credential that has a key gets its next by a rotation; the very key that
   assert.deepEqual(
     one.map((key) => mastodon.isAlive(key.id)),
     [true],
+  );
+});
+
+test('a consent to another app makes a key that this app ends, and a rotation after it the issuer’s again', async () => {
+  const { control } = twins.get('mastodon')!;
+  const { id, app: first } = await furnish('two-apps', 'mastodon');
+  const { id: beside, app: second } = await furnish('two-apps-too', 'mastodon');
+  const versions = async () =>
+    (await ask<{ versions: { state: string; issuerId?: string }[] }>(house, 'GET', `/v1/credentials/${id}`)).versions;
+  assert.equal((await visit(await addressOf(id))).status, 200);
+  assert.equal((await visit(await addressOf(id, { app: second }))).status, 200);
+  const revoked = (count: number) =>
+    until(async () => {
+      const all = await versions();
+      return all.filter((one) => one.state === 'revoked').length === count ? all : null;
+    }, 'the end of the old token');
+  assert.deepEqual(
+    (await revoked(1)).map((one) => one.issuerId),
+    [second, undefined],
+  );
+  await ask(house, 'POST', `/v1/credentials/${beside}/retire`);
+  const held = await house.request('POST', `/v1/credentials/${second}/retire`);
+  assert.deepEqual([held.status, /ended by it alone/.test(held.text)], [409, true]);
+  assert.equal((await visit(await addressOf(id, { app: first }))).status, 200);
+  assert.deepEqual(
+    (await revoked(2)).map((one) => one.issuerId),
+    [undefined, second, undefined],
+  );
+  const tokens = control.keys.all().filter((key) => key.kind === 'user-token' && key.name.startsWith('two-apps'));
+  assert.deepEqual(
+    tokens.map((key) => control.isAlive(key.id)),
+    [false, false, true],
   );
 });
 

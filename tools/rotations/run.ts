@@ -127,10 +127,6 @@ async function rotateOnce(scene: Scene, input: { lent: Lent; line: number; manne
     problems.push(`rotation ${id} of ${lent.name} ended ${end}: ${reason ?? ''}`);
     return 'other';
   }
-  const issuer = lent.stand.issuerOf(round + 1);
-  // The next end of a key is its own maker's to bring about.
-  if (issuer !== lent.stand.issuerOf(round))
-    await api('PATCH', `/v1/credentials/${lent.id}`, { issuer: lent.besides.get(issuer ?? '') });
   keys.set(lent, { round: round + 1, current: assisted?.brought ?? current });
   return 'rotated';
 }

@@ -67,7 +67,10 @@ export async function assist(errand: Errand): Promise<Assisted> {
     else say(`brings a wrong key (${wrong.slip}), and it is refused`);
   }
   const brought = person.make(lent.n, errand.round);
-  await api('POST', `/v1/rotations/${id}/key`, { parts: brought });
+  const maker = lent.stand.issuerOf(errand.round);
+  // A key is its own maker's to end: the next one may be made by another.
+  const issuer = maker === null ? {} : { issuer: lent.besides.get(maker) };
+  await api('POST', `/v1/rotations/${id}/key`, { parts: brought, ...issuer });
   say('brings the new key, and it is taken');
   if (person.endOld !== null) {
     const seen = await follower.until(id, ({ state }) => state.step === 'prove');

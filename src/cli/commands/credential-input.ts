@@ -2,6 +2,7 @@
 import type { RotationSettings } from '../../credentials/credential.ts';
 import { Failure } from '../../model/failure.ts';
 import * as providers from '../../providers/index.ts';
+import type { Api } from '../api.ts';
 import type { Input, OptionSpec } from '../command.ts';
 import type { Context } from '../context.ts';
 import type { PartNames } from '../parts-input.ts';
@@ -18,6 +19,18 @@ export const IDENTITY_OPTIONS: readonly OptionSpec[] = [
   { flags: '--note <text>', about: 'what it is for' },
   { flags: '--provider-key-id <id>', about: 'the provider’s id of the key, where you know it' },
 ];
+
+/** For a key that another credential ends than the one that issues the next. */
+export const BROUGHT_ISSUER: OptionSpec = {
+  flags: '--issuer <credential>',
+  about: 'with which credential this key is ended, where that is not the credential’s issuer: the app it was made for',
+};
+
+/** The member of a request that `--issuer` names; none where it is left out. */
+export async function issuerNamed(api: Api, input: Input): Promise<{ readonly issuer?: string }> {
+  const named = input.text('issuer');
+  return named === null ? {} : { issuer: (await api.credential(named)).id };
+}
 
 export const POLICY_OPTIONS: readonly OptionSpec[] = [
   { flags: '--every-days <days>', about: 'rotate when it is this old; `none`: only on request' },

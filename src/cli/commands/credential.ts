@@ -7,7 +7,15 @@ import type { Context } from '../context.ts';
 import { namesParts, PART_OPTIONS, readParts } from '../parts-input.ts';
 import { type Credential, credentialName, type Version } from '../rows.ts';
 import { visible } from '../text.ts';
-import { IDENTITY_OPTIONS, kindOf, newCredential, POLICY_OPTIONS, policyOf } from './credential-input.ts';
+import {
+  BROUGHT_ISSUER,
+  IDENTITY_OPTIONS,
+  issuerNamed,
+  kindOf,
+  newCredential,
+  POLICY_OPTIONS,
+  policyOf,
+} from './credential-input.ts';
 import { privilegeFields } from './credential-privilege.ts';
 
 export interface CredentialDetail {
@@ -244,7 +252,12 @@ const put: Command = {
   name: 'credential put',
   about: 'store new bytes by hand: they become the current version, the old one stays until it is revoked',
   arguments: [REFERENCE],
-  options: [...PART_OPTIONS, { flags: '--provider-key-id <id>', about: 'the provider’s id of the key' }, NO_RESOLVE],
+  options: [
+    ...PART_OPTIONS,
+    { flags: '--provider-key-id <id>', about: 'the provider’s id of the key' },
+    BROUGHT_ISSUER,
+    NO_RESOLVE,
+  ],
   examples: [
     { line: 'claviger credential put billing', about: 'a key that was made in the provider’s console; asks for it' },
   ],
@@ -254,7 +267,8 @@ const put: Command = {
     const kind = await kindOf(context, row.provider, row.kind);
     const parts = await readParts(context, input, kind);
     const providerKeyId = input.text('providerKeyId');
-    const body = { parts, ...(providerKeyId === null ? {} : { providerKeyId }) };
+    const issuer = await issuerNamed(api, input);
+    const body = { parts, ...(providerKeyId === null ? {} : { providerKeyId }), ...issuer };
     const query: Record<string, string> = input.isOff('resolve') ? { resolve: 'false' } : {};
     const made = await api.post<BroughtDetail>(`/v1/credentials/${row.id}/versions`, body, query);
     for (const { id } of made.versions.filter((version) => version.state === 'previous')) {

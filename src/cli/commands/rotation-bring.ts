@@ -4,7 +4,7 @@ import { idSegment } from '../api.ts';
 import type { Command } from '../command.ts';
 import { namesParts, PART_OPTIONS, readParts } from '../parts-input.ts';
 import type { Rotation } from '../rows.ts';
-import { kindOf } from './credential-input.ts';
+import { BROUGHT_ISSUER, issuerNamed, kindOf } from './credential-input.ts';
 import { FOLLOW_OPTIONS, followed, ROTATION, type RotationDetail, todoLines, waitOf } from './rotation-watch.ts';
 
 export const bring: Command = {
@@ -14,7 +14,7 @@ export const bring: Command = {
     'The key comes from standard input, a file, a .env file or a prompt, never from an argument. It is taken if the provider accepts it and it is ' +
     'of the same account, none of the keys before it, and able to do no more than the one that it follows. Else the rotation waits on.',
   arguments: [ROTATION],
-  options: [...PART_OPTIONS, ...FOLLOW_OPTIONS],
+  options: [...PART_OPTIONS, BROUGHT_ISSUER, ...FOLLOW_OPTIONS],
   examples: [
     {
       line: 'claviger rotation bring rot_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4',
@@ -36,8 +36,9 @@ export const bring: Command = {
     const credential = await api.credential(credentialId);
     const kind = await kindOf(context, credential.provider, credential.kind);
     if (!namesParts(input)) for (const line of todoLines(context, detail) ?? []) context.note(line);
+    const issuer = await issuerNamed(api, input);
     const parts = await readParts(context, input, kind);
-    const row = await api.post<Rotation>(`/v1/rotations/${id}/key`, { parts });
+    const row = await api.post<Rotation>(`/v1/rotations/${id}/key`, { parts, ...issuer });
     context.note('The key is taken and stored.');
     return followed(context, row, { seconds, begun: 'Brought the key of' });
   },
