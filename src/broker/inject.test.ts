@@ -38,6 +38,14 @@ test('basic: the user that the kind names, and the encoded form is scrubbed too'
   assert.deepEqual(scrubbed(injection), [KEY, encoded]);
 });
 
+test('basic: where the part is user and password, the password alone is scrubbed too, unless it is very short', () => {
+  const encoded = (text: string) => Buffer.from(text).toString('base64');
+  const whole = 'admin:canary:1';
+  assert.deepEqual(scrubbed(compiled([{ in: 'basic', user: null }], whole)), [whole, 'canary:1', encoded(whole)]);
+  const short = 'canary-user:12345';
+  assert.deepEqual(scrubbed(compiled([{ in: 'basic', user: null }], short)), [short, encoded(short)]);
+});
+
 test('query: escaped for its place, and the escaped form is scrubbed too', () => {
   const injection = compiled([{ in: 'query', name: 'api key' }], 'canary/+=&');
   assert.equal(injection.query, 'api%20key=canary%2F%2B%3D%26');

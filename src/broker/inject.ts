@@ -66,6 +66,8 @@ function formsOf(text: string): string[] {
   return [text, escaped, escaped.replaceAll('/', '\\/')];
 }
 
+/** A shorter one would take half of each answer with it. */
+const PASSWORD_LENGTH_MIN = 6;
 const PART_IN_USER = /^\{([A-Za-z][A-Za-z0-9_]*)\}$/;
 
 /**
@@ -114,6 +116,9 @@ export function compileInjection(
         const user = named === null ? place.user : textOf(named[1]!);
         // Written here and perhaps nowhere else: a secret is one wherever it stands.
         if (named !== null) scrubPart(named[1]!, textOf(named[1]!));
+        // The part is `user:password` itself: the password alone gives as much away.
+        const password = user === null ? text.slice(text.indexOf(':') + 1) : '';
+        if (password.length >= PASSWORD_LENGTH_MIN) scrubPart(name, password);
         const encoded = encoder.encode(user === null ? text : `${user}:${text}`).toBase64();
         headerLines.push('authorization', `Basic ${encoded}`);
         scrub.add(encoded);

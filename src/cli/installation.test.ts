@@ -138,6 +138,19 @@ test('doctor names everything that is wrong at once, with what to do, and never 
   assert.match(human.out, /^\d+ errors, \d+ warnings$/m);
 });
 
+test('doctor names the programs that nothing will ever run', async (t) => {
+  const { at, run, init } = place(t);
+  assert.equal((await init()).exit, 0);
+  writeFileSync(at('set'), '#!/bin/sh\nexit 75\n', { mode: 0o700 });
+  const programs = `programs:\n  - { credential: prod/prefect-server/none, replace: [${JSON.stringify(at('set'))}] }\n`;
+  writeFileSync(at('claviger.yaml'), `${readFileSync(at('claviger.yaml'), 'utf8')}${programs}`, { mode: 0o600 });
+  const { exit, out } = await run(['doctor', '--json']);
+  assert.equal(exit, 0, 'nothing is broken by it');
+  const [only, ...more] = found(out, 'configuration /programs');
+  assert.deepEqual([only?.status, more.length], ['warning', 0]);
+  assert.match(only!.message, /a credential that does not exist/);
+});
+
 test('an older schema is migrated after a backup, a newer one is refused', async (t) => {
   const { at, run, init } = place(t);
   assert.equal((await init()).exit, 0);

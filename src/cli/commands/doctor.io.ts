@@ -7,7 +7,7 @@ import { checkConfig } from '../../config/checks.io.ts';
 import type { Config } from '../../config/config.ts';
 import { exposureOf } from '../../config/exposure.ts';
 import type { LoadedConfig } from '../../config/load.io.ts';
-import { readOwnProviders } from '../../config/providers.io.ts';
+import { type OwnProviders, readOwnProviders } from '../../config/providers.io.ts';
 import { readSecretSource } from '../../config/secret-source.io.ts';
 import type { CredentialRow, VersionRow } from '../../credentials/credential.ts';
 import { SCHEMA_VERSION } from '../../database/migrations.ts';
@@ -20,6 +20,8 @@ import { rootAt } from '../../ledger/source.ts';
 import { Failure } from '../../model/failure.ts';
 import type { Secret } from '../../model/secret.ts';
 import type { SettingRow } from '../../model/setting.ts';
+import type { Kind, Provider } from '../../providers/provider.ts';
+import { credentialNameOf, doubtsAbout } from '../../targets/program.ts';
 import { type KekSource, loadKek } from '../../vault/kek.io.ts';
 import { type KekRow, kekInForce } from '../../vault/kek.ts';
 import { createClient } from '../client.io.ts';
@@ -48,9 +50,10 @@ export async function runDoctor(context: Context, input: Input): Promise<Outcome
   const checks: Check[] = [];
   const loaded = await load(context, checks);
   if (loaded !== null) {
-    checks.push(...configChecks(await findingsOf(context, loaded)));
+    const own = await ownProviders(loaded.config);
+    checks.push(...configChecks(await findingsOf(context, loaded, own)));
     checks.push(tokenCheck(loaded));
-    const found = await databaseChecks(context, loaded.config);
+    const found = await databaseChecks(context, loaded.config, kindsAt(own));
     checks.push(...found.checks);
     checks.push(await serverCheck(context, loaded, found.instance));
   }
@@ -80,12 +83,41 @@ async function load(context: Context, checks: Check[]): Promise<LoadedConfig | n
   }
 }
 
-async function findingsOf(context: Context, loaded: LoadedConfig) {
-  const known = Object.values(await import('../../providers/index.ts')).map((provider) => provider.name);
-  const own = await readOwnProviders(loaded.config.providersDirectory, known);
+interface KnownProviders extends OwnProviders {
+  readonly builtIn: readonly Provider[];
+}
+
+async function ownProviders(config: Config): Promise<KnownProviders> {
+  const builtIn = Object.values(await import('../../providers/index.ts'));
+  const taken = builtIn.map((provider) => provider.name);
+  return { builtIn, ...(await readOwnProviders(config.providersDirectory, taken)) };
+}
+
+async function findingsOf(context: Context, loaded: LoadedConfig, { builtIn, names, findings }: KnownProviders) {
   const { env: environment } = context.machine;
-  const options = { providers: [...known, ...own.names], now: context.machine.now(), environment };
-  return [...(await checkConfig(loaded, options)), ...own.findings];
+  const known = [...builtIn.map((provider) => provider.name), ...names];
+  const options = { providers: known, now: context.machine.now(), environment };
+  return [...(await checkConfig(loaded, options)), ...findings];
+}
+
+type KindAt = (credential: CredentialRow) => Kind | null;
+
+function kindsAt({ builtIn, providers }: KnownProviders): KindAt {
+  const all = [...builtIn, ...providers.map((one) => one.provider)];
+  return (credential) => {
+    const provider = all.find((one) => one.name === credential.provider);
+    return provider?.kinds.find((one) => one.name === credential.kind) ?? null;
+  };
+}
+
+/** Programs of the configuration that nothing will ever run. */
+function programChecks(config: Config, credentials: Iterable<CredentialRow>, kindAt: KindAt): Check[] {
+  const byName = new Map([...credentials].map((row) => [credentialNameOf(row), row]));
+  const doubts = doubtsAbout(config.programs ?? [], (name) => {
+    const row = byName.get(name);
+    return row === undefined ? null : kindAt(row);
+  });
+  return doubts.map(({ pointer, message }) => check(`configuration ${pointer}`, 'warning', message));
 }
 
 /** The file in which `init` left the admin's token: no fault where it is not there, one where others can read it. */
@@ -104,7 +136,7 @@ interface DatabaseFound {
   readonly instance: string | null;
 }
 
-async function databaseChecks(context: Context, config: Config): Promise<DatabaseFound> {
+async function databaseChecks(context: Context, config: Config, kindAt: KindAt): Promise<DatabaseFound> {
   let reading: Reading;
   try {
     reading = await openForReading(await storeOf(config, context.machine.env));
@@ -125,7 +157,7 @@ async function databaseChecks(context: Context, config: Config): Promise<Databas
       );
       return { checks: [schema, uninitialised], instance };
     }
-    return { checks: [schema, ...(await contentChecks(context, config, reading, instance))], instance };
+    return { checks: [schema, ...(await contentChecks(context, config, { reading, instance, kindAt }))], instance };
   } finally {
     await reading.close();
   }
@@ -139,7 +171,11 @@ function schemaCheck(schema: number): Check {
     : check('database', 'error', `schema ${schema} is newer than this program`, 'install the newer program');
 }
 
-async function contentChecks(context: Context, config: Config, reading: Reading, instance: string): Promise<Check[]> {
+async function contentChecks(
+  context: Context,
+  config: Config,
+  { reading, instance, kindAt }: { readonly reading: Reading; readonly instance: string; readonly kindAt: KindAt },
+): Promise<Check[]> {
   const { read } = reading;
   const rows = async <R>(table: 'keks' | 'settings' | 'versions' | 'credentials'): Promise<R[]> => {
     const found = await read.selectFrom(table).select('row').where('live', '=', 1).execute();
@@ -175,6 +211,7 @@ async function contentChecks(context: Context, config: Config, reading: Reading,
       : []),
     await kekCheck(context, config, reading, await rows<KekRow>('keks')),
     ...(await Promise.all(LOGS.map((log) => ledgerCheck(config, reading, { log, instance })))),
+    ...programChecks(config, credentials.values(), kindAt),
     protectionCheck(unprotected, config.secondCopy !== null),
     clockCheck({ now: context.machine.now(), newestEntryAt, databaseNow }),
   ];
