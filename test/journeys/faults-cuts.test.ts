@@ -57,6 +57,7 @@ describe('the end of access reaches what is open', () => {
     ],
     ['revoked grant', ({ api, ids }) => api('POST', `/v1/grants/${ids.grant}/revoke`, {})],
     ['revoked token', ({ api, tokenId }) => api('POST', `/v1/tokens/${tokenId}/revoke`, {})],
+    ['sealed vault', ({ api }) => api('POST', '/v1/seal', {})],
     ['disabled principal', ({ api, ids }) => api('POST', `/v1/principals/${ids.principal}/disable`, {})],
   ];
 
