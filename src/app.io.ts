@@ -172,12 +172,12 @@ export async function createApp(
     }
   }
 
-  /** Whether the credential's policy lets open streams finish; a compromise never does. */
+  /** Whether the policy of the credential that ends, or whose version does, lets open streams finish; a compromise never does. */
   function mayFinish(id: string, event: ControlEvent): boolean {
     const version = policy?.versions.get(id);
-    if (version === undefined || version.reason === 'compromised') return false;
-    const credential = rows.get('credential')?.get(version.credentialId) as CredentialRow | undefined;
-    return credential?.policy.openStreams === 'finish' && event.detail['reason'] !== 'compromised';
+    if (version?.reason === 'compromised' || event.detail['reason'] === 'compromised') return false;
+    const credential = rows.get('credential')?.get(version?.credentialId ?? id) as CredentialRow | undefined;
+    return credential?.policy.openStreams === 'finish';
   }
 
   const database = await openDatabase(config, { committed, onLost: options.onLost }, readSecret);

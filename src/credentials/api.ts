@@ -238,7 +238,8 @@ export function credentialRoutes(room: CredentialRoom): Route[] {
       path: `${path}/suspend`,
       permission: 'credential:suspend',
       summary: 'Stops lending at once',
-      description: 'Refused from the next request on; what is open is cut. The key stays alive at the provider.',
+      description:
+        'Refused from the next request on; what is open is cut, unless the policy lets it finish. The key stays alive at the provider.',
       tag,
       params,
       body: suspendSchema,

@@ -44,7 +44,7 @@ export interface RotationSettings {
   readonly drainMaxSeconds: number | null;
   /** Under compromise: revoke first and stand still, or replace first. */
   readonly onCompromise: 'revoke-first' | 'replace-first';
-  /** What is open when access ends: cut at once, or left to finish. */
+  /** What is open when a version or the lending ends: cut at once, or left to finish. Under compromise, and where a caller loses access, cut always. */
   readonly openStreams: 'cut' | 'finish';
 }
 

@@ -47,7 +47,11 @@ export const POLICY_OPTIONS: readonly OptionSpec[] = [
     about: 'revoke first and stand still, or replace first',
     choices: ['revoke-first', 'replace-first'],
   },
-  { flags: '--open-streams <what>', about: 'what is open when access ends', choices: ['cut', 'finish'] },
+  {
+    flags: '--open-streams <what>',
+    about: 'what is open when its key or its lending ends; a compromise cuts always',
+    choices: ['cut', 'finish'],
+  },
 ];
 
 /** The policy that the options name; undefined where they name none. */

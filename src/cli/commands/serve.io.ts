@@ -56,7 +56,7 @@ export async function runServe(context: Context): Promise<Outcome> {
     lines,
   );
   const report = (event: string, fields: JsonObject) => {
-    const isBad = /error|failed|lost|not-|resurrected/.test(event);
+    const isBad = /error|failed|lost|not-|resurrected|changed-outside/.test(event);
     if (isBad) log.error(fields, event);
     else if (event.includes('warning')) log.warn(fields, event);
     else log.info(fields, event);
