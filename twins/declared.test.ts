@@ -9,6 +9,7 @@ import { Secret } from '../src/model/secret.ts';
 import type { DeclarationInput } from '../src/providers/declaration.ts';
 import { declared, parseDeclaration } from '../src/providers/declared.ts';
 import { providerConformance } from '../test/conformance/provider.ts';
+import { type DeclaredKindInput, declarationWith as exampleWith } from '../test/support/declaration.ts';
 import { declaredTwinOf } from '../test/support/declared-twin.ts';
 import { kitRequestOf } from '../test/support/kit-request.ts';
 import { declaredTwin } from './declared.ts';
@@ -20,7 +21,7 @@ const reading = readDeclaration(example);
 assert(reading.is === 'read', JSON.stringify(reading));
 providerConformance(reading.provider, declaredTwinOf(reading.provider));
 
-type Probe = DeclarationInput['kinds'][number]['probe'];
+type Probe = DeclaredKindInput['probe'];
 
 const PROBE: Probe = {
   request: { method: 'GET', path: '/me' },
@@ -30,24 +31,8 @@ const PROBE: Probe = {
   ],
 };
 
-function declarationWith(more: Partial<DeclarationInput['kinds'][number]> = {}): DeclarationInput {
-  return {
-    name: 'example',
-    title: 'Example',
-    origin: 'https://api.example.com',
-    console: 'https://example.com/keys',
-    kinds: [
-      {
-        name: 'key',
-        title: 'Key',
-        places: [{ in: 'header', name: 'X-Key' }],
-        rotation: 'assisted',
-        byHand: { url: 'https://example.com/keys', issue: ['Make a key.'], revoke: null },
-        probe: PROBE,
-        ...more,
-      },
-    ],
-  };
+function declarationWith(more: Partial<DeclaredKindInput> = {}): DeclarationInput {
+  return exampleWith({ probe: PROBE, ...more });
 }
 
 test('a rule that one before it swallows is found out: no answer of the twin would ever be read by it', () => {
@@ -86,7 +71,7 @@ test('a key is let in from its own place alone', () => {
 });
 
 test('kinds that are made at one address are told apart by what is asked for, and listed together where one list has both', () => {
-  const kindNamed = (name: string, power: string): DeclarationInput['kinds'][number] => ({
+  const kindNamed = (name: string, power: string): DeclaredKindInput => ({
     ...declarationWith().kinds[0]!,
     name,
     rotation: 'overlap',

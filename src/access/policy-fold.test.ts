@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  catalogueRow,
   controlEvent,
   credentialRow,
   grantRow,
@@ -15,7 +14,6 @@ import {
   versionRow,
 } from '../../test/support/rows.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
-import { parseAddress } from '../model/address.ts';
 import {
   applyEvent,
   type ControlEvent,
@@ -26,29 +24,10 @@ import {
   type RowImage,
 } from '../model/change.ts';
 import { allRows } from '../model/desk.ts';
-import { neonActions } from '../providers/neon.actions.ts';
-import type { Action } from '../providers/provider.ts';
-import type { Attempt } from './authorize.ts';
-import { type CatalogueRow, formatAction } from './catalogue.ts';
+import type { CatalogueRow } from './catalogue.ts';
 import { advancePolicy, decideUse, type Policy, policyOf } from './policy.ts';
 import type { GrantRow, PrincipalRow, TokenRow } from './principal.ts';
-
-function action(name: string): Action {
-  return neonActions.find((one) => one.name === name)!;
-}
-const [GET, LIST, UPDATE, MINT] = ['project.get', 'branch.list', 'branch.update', 'branch.create'].map(action) as [
-  Action,
-  Action,
-  Action,
-  Action,
-];
-const LINES = [GET, LIST, UPDATE, MINT].map(formatAction);
-
-const catalogue = (given: Partial<CatalogueRow> = {}) => catalogueRow({ actions: LINES, ...given });
-
-function attempt(given: Partial<Attempt> = {}): Attempt {
-  return { parameters: {}, address: parseAddress('10.0.0.1'), at: NOW, monoMs: 0, ...given };
-}
+import { ACTIONS, attempt, catalogueWith, LINES } from './test-support.ts';
 
 /** A policy as plain values that can be compared; what was spent and what was matched lately is not part of it. */
 function plain(policy: Policy): unknown {
@@ -83,7 +62,7 @@ function verdicts(policy: Policy): string[] {
   const said: string[] = [];
   for (const token of [...policy.tokens.values()].sort((a, b) => (a.row.id < b.row.id ? -1 : 1))) {
     for (const credential of [...policy.credentials.values()].sort((a, b) => (a.row.id < b.row.id ? -1 : 1))) {
-      for (const one of [GET, LIST, UPDATE, MINT]) {
+      for (const one of ACTIONS) {
         const decision = decideUse(
           policy,
           { token, credential, action: one },
@@ -231,7 +210,7 @@ function eventsFrom(steps: readonly { kind: string; pick: number; other: number;
           flip && i === 0 ? `${line} mints` : line,
         );
         const known = one<CatalogueRow>('catalogue', 0);
-        if (known === undefined) put('catalogue', catalogue({ actions: lines }));
+        if (known === undefined) put('catalogue', catalogueWith({ actions: lines }));
         else change<CatalogueRow>('catalogue', known, { actions: lines });
         break;
       }

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  catalogueRow,
   controlEvent,
   credentialRow,
   grantRow,
@@ -17,25 +16,12 @@ import {
 import type { CredentialRow, VersionRow, VersionState } from '../credentials/credential.ts';
 import { parseAddress } from '../model/address.ts';
 import { nextImage } from '../model/change.ts';
-import { neonActions } from '../providers/neon.actions.ts';
 import type { Action } from '../providers/provider.ts';
 import type { Attempt, Decision } from './authorize.ts';
-import { type CatalogueRow, formatAction } from './catalogue.ts';
+import { formatAction } from './catalogue.ts';
 import { advancePolicy, decideUse, grantsFor, type Policy, policyOf, tokenProblem } from './policy.ts';
 import type { GrantRow, PrincipalRow, TokenRow } from './principal.ts';
-
-function action(name: string): Action {
-  return neonActions.find((one) => one.name === name)!;
-}
-const [GET, LIST, UPDATE, MINT] = ['project.get', 'branch.list', 'branch.update', 'branch.create'].map(action) as [
-  Action,
-  Action,
-  Action,
-  Action,
-];
-const LINES = [GET, LIST, UPDATE, MINT].map(formatAction);
-
-const catalogue = (given: Partial<CatalogueRow> = {}) => catalogueRow({ actions: LINES, ...given });
+import { attempt, catalogueWith, GET, LIST } from './test-support.ts';
 
 /** A policy in which tok_1 of prn_1 may use crd_1 by gnt_1, changed as given. */
 function policyWith(given: {
@@ -46,7 +32,7 @@ function policyWith(given: {
   grants?: readonly Partial<GrantRow>[];
 }): Policy {
   const rows = rowsOf(
-    { noun: 'catalogue', row: catalogue() },
+    { noun: 'catalogue', row: catalogueWith() },
     { noun: 'principal', row: principalRow(given.principal) },
     { noun: 'token', row: tokenRow(given.token) },
     { noun: 'credential', row: credentialRow(given.credential) },
@@ -54,10 +40,6 @@ function policyWith(given: {
     ...(given.grants ?? [{}]).map((one, i) => ({ noun: 'grant' as const, row: grantRow({ id: `gnt_${i}`, ...one }) })),
   );
   return policyOf(rows, 6);
-}
-
-function attempt(given: Partial<Attempt> = {}): Attempt {
-  return { parameters: {}, address: parseAddress('10.0.0.1'), at: NOW, monoMs: 0, ...given };
 }
 
 function decide(policy: Policy, given: Partial<Attempt> = {}, asked: Action = GET): string {
@@ -171,7 +153,11 @@ test('a change of the catalogue changes what a pattern covers', () => {
   assert.equal(decide(policy), 'allowed by gnt_0');
   const marked = { ...GET, mints: true };
   const lines = [marked, LIST].map(formatAction);
-  advancePolicy(policy, [controlEvent([{ noun: 'catalogue', row: catalogue({ rowVersion: 2, actions: lines }) }])], 7);
+  advancePolicy(
+    policy,
+    [controlEvent([{ noun: 'catalogue', row: catalogueWith({ rowVersion: 2, actions: lines }) }])],
+    7,
+  );
   const live = policy.credentials.get('crd_1')!.catalogue!;
   assert.deepEqual([...live.actions.keys()], ['project.get', 'branch.list']);
   assert.equal(decide(policy, {}, live.actions.get('project.get')!), 'no-grant', 'it mints now: no wildcard covers it');

@@ -1,8 +1,8 @@
 // Callers that ask before they send (Expect: 100-continue): a decision comes first, and content is asked for only where it is wanted. Real
 // broker, real sockets.
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, type TestContext, test } from 'node:test';
-import { isWhole, OK, openRaw, type RawUpstream, startUpstream, statusesOf, talk } from '../../tools/foreign/raw.ts';
+import { type TestContext, test } from 'node:test';
+import { openRaw, statusesOf, talk } from '../../tools/foreign/raw.ts';
 import {
   AUTHORIZED,
   CLOSE,
@@ -12,20 +12,11 @@ import {
   RECOVER,
   type Setting,
   serveBroker,
+  shareUpstream,
   WEBSOCKET,
 } from './test-support.io.ts';
 
-let answer: (received: string) => string | null | Promise<string | null>;
-let upstream: RawUpstream;
-
-before(async () => {
-  upstream = await startUpstream((received) => answer(received));
-});
-beforeEach(() => {
-  answer = (received) => (isWhole(received) || received.endsWith('0\r\n\r\n') ? OK : null);
-  upstream.received.length = 0;
-});
-after(() => upstream.close());
+const upstream = await shareUpstream();
 
 const serve = (t: TestContext, setting: Partial<Setting> = {}) =>
   serveBroker(t, { upstreamPort: upstream.port, ...setting });

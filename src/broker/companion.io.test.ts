@@ -1,14 +1,23 @@
 // Two keys in one request, and a caller whom only the body names, over real sockets: what the provider is sent, what comes back, what the log says
 // and what is in flight. The provider is a raw upstream that says what it heard. How access ends midway: test/journeys/plaid.test.ts.
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, type TestContext, test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { hash, KEY, OTHER_TOKEN, TOKEN, UNKNOWN_TOKEN } from '../../test/support/plans.ts';
 import { credentialRow, grantRow, tokenRow, versionRow } from '../../test/support/rows.ts';
-import { isWhole, openRaw, type RawUpstream, startUpstream, statusesOf, talk } from '../../tools/foreign/raw.ts';
+import { isWhole, openRaw, statusesOf, talk } from '../../tools/foreign/raw.ts';
 import type { RowImage } from '../model/change.ts';
 import { Secret } from '../model/secret.ts';
 import { compileInjection } from './inject.ts';
-import { AUTHORIZED, CLOSE, codeOf, eventually, RECOVER, type Setting, serveBroker } from './test-support.io.ts';
+import {
+  AUTHORIZED,
+  CLOSE,
+  codeOf,
+  eventually,
+  RECOVER,
+  type Setting,
+  serveBroker,
+  shareUpstream,
+} from './test-support.io.ts';
 
 const SECOND_KEY = 'canary-second-key';
 const PLACES = [
@@ -23,16 +32,7 @@ function echo(received: string): string | null {
   return `HTTP/1.1 200 OK\r\nX-Key: ${KEY}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
-let answer: (received: string) => string | null | Promise<string | null> = echo;
-let upstream: RawUpstream;
-before(async () => {
-  upstream = await startUpstream((received) => answer(received));
-});
-beforeEach(() => {
-  answer = echo;
-  upstream.received.length = 0;
-});
-after(() => upstream.close());
+const upstream = await shareUpstream(echo);
 
 function serve(t: TestContext, setting: Partial<Setting> = {}, more: readonly RowImage[] = []) {
   return serveBroker(t, {
@@ -103,7 +103,7 @@ test('two entries in the log, each with its token, credential, version and grant
 test('both versions are in flight until the answer has ended, and not longer', async (t) => {
   const broker = await serve(t);
   const gate = Promise.withResolvers<void>();
-  answer = async (received) => {
+  upstream.answer = async (received) => {
     const said = echo(received);
     if (said !== null) await gate.promise;
     return said;

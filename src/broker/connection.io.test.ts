@@ -4,33 +4,16 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { after, before, beforeEach, test } from 'node:test';
-import { type OpenBroker, openBroker } from '../../tools/foreign/open-broker.ts';
-import { isWhole, OK, openRaw, type RawUpstream, startUpstream, statusesOf, talk } from '../../tools/foreign/raw.ts';
+import { after, test } from 'node:test';
+import { openBroker } from '../../tools/foreign/open-broker.ts';
+import { isWhole, OK, openRaw, statusesOf, talk } from '../../tools/foreign/raw.ts';
 import { createConnections, LOOKS } from './connection.io.ts';
-import { eventually } from './test-support.io.ts';
+import { codeOf, eventually, shareUpstream } from './test-support.io.ts';
 
-let answer: (received: string) => string | null | Promise<string | null>;
-let upstream: RawUpstream;
-let broker: OpenBroker;
+const upstream = await shareUpstream();
+const broker = await openBroker({ upstreamPort: upstream.port });
+after(() => broker.close());
 
-const answerWhole = (received: string) => (isWhole(received) || received.endsWith('0\r\n\r\n') ? OK : null);
-
-before(async () => {
-  answer = answerWhole;
-  upstream = await startUpstream((received) => answer(received));
-  broker = await openBroker({ upstreamPort: upstream.port });
-});
-beforeEach(() => {
-  answer = answerWhole;
-  upstream.received.length = 0;
-});
-after(async () => {
-  await broker.close();
-  await upstream.close();
-});
-
-const codeOf = (received: string) => /"code":"([a-z0-9-]+)"/.exec(received)?.[1];
 const GET = 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n';
 const CHUNKED = 'POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 
@@ -82,7 +65,7 @@ test('a request that waits is not begun when what follows it is malformed', asyn
 test('requests of one connection are forwarded one at a time, in order', async () => {
   let open = 0;
   let openMost = 0;
-  answer = async (received) => {
+  upstream.answer = async (received) => {
     if (!isWhole(received)) return null;
     open++;
     openMost = Math.max(openMost, open);
@@ -102,7 +85,7 @@ test('requests of one connection are forwarded one at a time, in order', async (
 
 test('a caller that piles up requests loses the connection', async () => {
   let heard = 0;
-  answer = () => {
+  upstream.answer = () => {
     heard++;
     return null;
   };
@@ -224,7 +207,8 @@ test('an answer to HEAD has no content, whatever broke its request off', async (
 });
 
 test('an answer that has begun is broken off, not continued by another one', async () => {
-  answer = (received) => (received.includes('more') ? null : 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart');
+  upstream.answer = (received) =>
+    received.includes('more') ? null : 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart';
   const caller = openRaw(broker.port);
   caller.write(`${CHUNKED}5\r\nhello\r\n`);
   await upstream.seen('hello');
@@ -234,7 +218,7 @@ test('an answer that has begun is broken off, not continued by another one', asy
 });
 
 test('what is left of a request that was answered early is not taken for the next one', async () => {
-  answer = (received) => (received.includes('part') ? 'HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno' : null);
+  upstream.answer = (received) => (received.includes('part') ? 'HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno' : null);
   const caller = openRaw(broker.port);
   caller.write('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\npart');
   const received = await caller.closed;

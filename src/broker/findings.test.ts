@@ -1,26 +1,18 @@
 // Defects that a review of the broker found, each kept from coming back: through the running broker, over raw sockets.
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, test } from 'node:test';
 import { type OpenBroker, openBroker } from '../../tools/foreign/open-broker.ts';
-import { isWhole, OK, openRaw, type RawUpstream, startUpstream, statusesOf, talk } from '../../tools/foreign/raw.ts';
+import { isWhole, OK, openRaw, statusesOf, talk } from '../../tools/foreign/raw.ts';
 import { Secret } from '../model/secret.ts';
 import { answerHead } from './answer.ts';
 import { compileInjection } from './inject.ts';
+import { shareUpstream } from './test-support.io.ts';
 
-let answer = OK;
-let upstream: RawUpstream;
+const upstream = await shareUpstream((received) => (isWhole(received) ? OK : null));
 const open: OpenBroker[] = [];
 
-before(async () => {
-  upstream = await startUpstream((received) => (isWhole(received) ? answer : null));
-});
-beforeEach(() => {
-  answer = OK;
-  upstream.received.length = 0;
-});
 after(async () => {
   for (const broker of open) await broker.close();
-  await upstream.close();
 });
 
 async function brokerWith(places: Parameters<typeof compileInjection>[0] | null): Promise<OpenBroker> {
@@ -71,7 +63,7 @@ test('forwarding claims are dropped with underscores too', async () => {
 
 test('an answer without content has no length', async () => {
   const broker = await brokerWith(null);
-  answer = 'HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n';
+  upstream.answer = (received) => (isWhole(received) ? 'HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n' : null);
   assert.doesNotMatch(await talk(broker.port, `GET /a HTTP/1.1\r\nHost: a\r\n${END}`), /content-length/i);
 });
 

@@ -1,25 +1,16 @@
 // Requests whose credential is held while its key is replaced, over real sockets: they wait, are decided anew, and go on with the key that is in
 // force then, each once. The provider is a raw upstream that says what it heard.
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { KEY } from '../../test/support/plans.ts';
-import { isWhole, openRaw, type RawUpstream, startUpstream, statusesOf, talk } from '../../tools/foreign/raw.ts';
+import { isWhole, OK, openRaw, statusesOf, talk } from '../../tools/foreign/raw.ts';
 import { Secret } from '../model/secret.ts';
 import { compileInjection } from './inject.ts';
-import { AUTHORIZED, CLOSE, codeOf, eventually, RECOVER, serveBroker } from './test-support.io.ts';
+import { AUTHORIZED, CLOSE, codeOf, eventually, RECOVER, serveBroker, shareUpstream } from './test-support.io.ts';
 
 const NEXT_KEY = 'canary-the-next-key';
 const PLACES = [{ in: 'header', name: 'authorization', scheme: 'Bearer' }] as const;
-let upstream: RawUpstream;
-before(async () => {
-  upstream = await startUpstream((received) =>
-    isWhole(received) ? 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok' : null,
-  );
-});
-beforeEach(() => {
-  upstream.received.length = 0;
-});
-after(() => upstream.close());
+const upstream = await shareUpstream((received) => (isWhole(received) ? OK : null));
 
 const GET = `GET /neon/prod/api/v2/projects/p1 HTTP/1.1\r\n${AUTHORIZED}${CLOSE}\r\n`;
 const POST = `POST ${RECOVER} HTTP/1.1\r\n${AUTHORIZED}${CLOSE}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;

@@ -7,11 +7,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { after, before, beforeEach, type TestContext, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import tls from 'node:tls';
 import { OTHER_TOKEN, TOKEN } from '../../test/support/plans.ts';
 import { clientFrame, givenOf, HANDSHAKE, startSocketUpstream } from '../../test/support/sockets.ts';
-import { isWhole, OK, openRaw, type RawUpstream, startUpstream, statusesOf, talk } from '../../tools/foreign/raw.ts';
+import { OK, openRaw, statusesOf, talk } from '../../tools/foreign/raw.ts';
 import {
   AUTHORIZED,
   CLOSE,
@@ -23,20 +23,11 @@ import {
   type Served,
   type Setting,
   serveBroker,
+  shareUpstream,
   WEBSOCKET,
 } from './test-support.io.ts';
 
-let answer: (received: string) => string | null | Promise<string | null>;
-let upstream: RawUpstream;
-
-before(async () => {
-  upstream = await startUpstream((received) => answer(received));
-});
-beforeEach(() => {
-  answer = (received) => (isWhole(received) || received.endsWith('0\r\n\r\n') ? OK : null);
-  upstream.received.length = 0;
-});
-after(() => upstream.close());
+const upstream = await shareUpstream();
 
 const serve = (t: TestContext, setting: Partial<Setting> = {}) =>
   serveBroker(t, { upstreamPort: upstream.port, ...setting });
@@ -178,13 +169,13 @@ test('a caller under TLS that takes nothing is cut as well', withTls, (t) => ass
 
 test('a caller that waits for a slow provider is not silent', async (t) => {
   const broker = await serve(t, { limits: { clientSilenceMs: 20 } });
-  answer = () => new Promise((resolve) => setTimeout(() => resolve(OK), 200));
+  upstream.answer = () => new Promise((resolve) => setTimeout(() => resolve(OK), 200));
   assert.deepEqual(statusesOf(await talk(broker.port, `${GET}${CLOSE}\r\n`)), [200]);
 });
 
 test('a caller that closes its side after its request still gets its answer', async (t) => {
   const broker = await serve(t);
-  answer = () => new Promise((resolve) => setTimeout(() => resolve(OK), 50));
+  upstream.answer = () => new Promise((resolve) => setTimeout(() => resolve(OK), 50));
   const plain = connect({ port: broker.port, host: '127.0.0.1', allowHalfOpen: true });
   plain.end(`${GET}\r\n${GET}\r\n`);
   plain.on('end', () => plain.destroy());
@@ -194,7 +185,7 @@ test('a caller that closes its side after its request still gets its answer', as
 
 test('a caller that has closed its side and is never answered is given up', async (t) => {
   const broker = await serve(t, { limits: { clientSilenceMs: 40 } });
-  answer = () => new Promise(() => {});
+  upstream.answer = () => new Promise(() => {});
   const gone = connect({ port: broker.port, host: '127.0.0.1', allowHalfOpen: true });
   gone.on('error', () => {});
   gone.end(`${GET}\r\n`);
@@ -205,7 +196,7 @@ test('a caller that has closed its side and is never answered is given up', asyn
 
 test('the same under TLS', withTls, async (t) => {
   const broker = await serve(t, { certificate: certificate! });
-  answer = () => new Promise((resolve) => setTimeout(() => resolve(OK), 50));
+  upstream.answer = () => new Promise((resolve) => setTimeout(() => resolve(OK), 50));
   const options = { port: broker.port, host: '127.0.0.1', rejectUnauthorized: false, allowHalfOpen: true };
   const caller = tls.connect(options);
   caller.end(`${GET}\r\n`);
@@ -219,7 +210,7 @@ test('who still asks while the broker stops is told so, and the connection ends'
   const whenReleased = new Promise<string>((resolve) => {
     release = () => resolve(OK);
   });
-  answer = (received) => (received.includes('held') ? whenReleased : OK);
+  upstream.answer = (received) => (received.includes('held') ? whenReleased : OK);
   const held = openRaw(broker.port);
   held.write(`GET ${PROJECT}?held HTTP/1.1\r\n${AUTHORIZED}\r\n`);
   await upstream.seen('held');
@@ -270,7 +261,7 @@ test('an offer that is ignored is the last request of its connection: no part of
   const offer = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n';
   const asked = `POST ${RECOVER} HTTP/1.1\r\n${AUTHORIZED}`;
   let reply: (text: string) => void = () => {};
-  answer = () =>
+  upstream.answer = () =>
     new Promise((resolve) => {
       reply = resolve;
     });

@@ -1,10 +1,11 @@
 // A served broker for tests of the port: real tokens and grants, everything of the product but the provider, which is whatever listens on
-// the given port of loopback. Records are acknowledged from memory.
+// the given port of loopback: a raw upstream, say. Records are acknowledged from memory.
 import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
-import type { TestContext } from 'node:test';
+import { after, beforeEach, type TestContext } from 'node:test';
 import { Pool } from 'undici';
 import { GET_PROJECT, type Given, snapshotWith, TOKEN } from '../../test/support/plans.ts';
+import { isWhole, OK, type RawUpstream, startUpstream } from '../../tools/foreign/raw.ts';
 import { type Admit, createGuardian } from '../access/guardian.io.ts';
 import type { Policy } from '../access/policy.ts';
 import { createGate, type Gate } from '../credentials/gate.ts';
@@ -91,6 +92,27 @@ export async function serveBroker(t: TestContext, setting: Setting): Promise<Ser
         broker.server.getConnections((error, open) => (error === null ? resolve(open) : reject(error)));
       }),
   };
+}
+
+export interface SharedUpstream extends Omit<RawUpstream, 'close'> {
+  /** As `startUpstream` takes it. A test may set another one. */
+  answer: Parameters<typeof startUpstream>[0];
+}
+
+function answerWhole(received: string): string | null {
+  return isWhole(received) || received.endsWith('0\r\n\r\n') ? OK : null;
+}
+
+/** A raw upstream for all tests of the file that awaits this. Before each of them it has heard nothing, and answers as usual. */
+export async function shareUpstream(usual: SharedUpstream['answer'] = answerWhole): Promise<SharedUpstream> {
+  const { close, ...running } = await startUpstream((received) => shared.answer(received));
+  const shared: SharedUpstream = { ...running, answer: usual };
+  beforeEach(() => {
+    shared.answer = usual;
+    shared.received.length = 0;
+  });
+  after(close);
+  return shared;
 }
 
 /** Waits for something that must come about; the deadline is for a test that fails. */

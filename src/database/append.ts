@@ -8,6 +8,7 @@
 import type { Log } from '../ledger/layout.ts';
 import { appendLeaf, type Edge, edgeRoot, emptyEdge, type Hasher, type TileChange } from '../ledger/merkle.ts';
 import { canonicalJson, type Json } from '../model/json.ts';
+import type { ControlResult, Heads, Prepared, PreparedControl, PreparedUses, UsesResult } from './gather.ts';
 
 /** A control event as the writer needs it: its canonical text in two parts, around the fields that the writer assigns. */
 export interface ControlItem {
@@ -101,6 +102,22 @@ export function appendUse(state: WriterState, use: UseItem): { index: number; st
   return { index: append(state, 'use', refused), stale: true };
 }
 
+/** Appends the events of a write whose rows are in place. */
+export function appendWrite(state: WriterState, { items }: PreparedControl): ControlResult {
+  const first = state.edges.control.size;
+  for (const item of items) appendControl(state, item);
+  return { is: 'written', first, size: state.edges.control.size, heads: null };
+}
+
+export function appendUses(state: WriterState, { uses }: PreparedUses): UsesResult {
+  const first = state.edges.use.size;
+  const stale: number[] = [];
+  for (const [position, use] of uses.entries()) {
+    if (appendUse(state, use).stale) stale.push(position);
+  }
+  return { is: 'appended', first, stale };
+}
+
 /** What has gathered for this transaction; the lists start afresh. */
 export function takeGathered(state: WriterState): { entries: Appended[]; tiles: (TileChange & { log: Log })[] } {
   const gathered = { entries: state.entries, tiles: state.tiles };
@@ -116,4 +133,26 @@ export interface LogHead {
 
 export function headOf(state: WriterState, log: Log): LogHead {
   return { size: state.edges[log].size, root: edgeRoot(state.edges[log], state.hasher) };
+}
+
+/**
+ * What is left to do when a commit is durable: `ended` learns what its writes have ended, and whoever wants the heads gets them. Returns the
+ * results, one for each item.
+ */
+export function concludeCommit(
+  state: WriterState,
+  ended: Ended,
+  items: readonly Prepared[],
+  results: (ControlResult | UsesResult)[],
+): (ControlResult | UsesResult)[] {
+  for (const [i, item] of items.entries()) {
+    const result = results[i]!;
+    if (item.kind === 'control' && result.is === 'written') rememberCuts(ended, item.items, result.first);
+  }
+  if (!items.some((item) => item.kind === 'control' && item.heads)) return results;
+  const heads: Heads = { control: headOf(state, 'control'), use: headOf(state, 'use') };
+  return results.map((result, i) => {
+    const item = items[i]!;
+    return result.is === 'written' && item.kind === 'control' && item.heads ? { ...result, heads } : result;
+  });
 }

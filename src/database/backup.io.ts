@@ -12,8 +12,8 @@ import { type LogSource, rehash, rootAt } from '../ledger/source.ts';
 import type { UtcMs } from '../model/clock.ts';
 import { Failure } from '../model/failure.ts';
 import { BACKUP_FORMAT, type BackupManifest, type Checkpoints, MANIFEST_TABLE, parseManifest } from './backup.ts';
-import { connectPostgresql } from './hold.io.ts';
 import { META_TABLE, MIGRATIONS } from './migrations.ts';
+import { connectPostgresql } from './postgresql-client.io.ts';
 import { instanceOf, logSource, openForReading, type Store } from './reading.io.ts';
 import { sqliteSchemaVersion } from './sqlite.io.ts';
 

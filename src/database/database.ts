@@ -2,8 +2,9 @@
 // holds. Two members: SQLite (sqlite.io.ts) and PostgreSQL (postgresql.io.ts), one conformance suite (test/conformance/database.ts).
 import type { Kysely } from 'kysely';
 import type { Log } from '../ledger/layout.ts';
+import type { ControlEvent } from '../model/change.ts';
 import type { Gatherer } from './gather.ts';
-import type { Schema } from './schema.ts';
+import type { HeadTable, Schema, Tables } from './schema.ts';
 
 export interface Database extends Gatherer {
   readonly dialect: 'sqlite' | 'postgresql';
@@ -20,3 +21,18 @@ export interface Database extends Gatherer {
 
 /** Told when the process can no longer write: its fence was taken, its writer died. It must stop serving. */
 export type OnLost = (why: string) => void;
+
+/** What each member is opened with, beside where it is. */
+export interface ServingOptions {
+  readonly tables: Tables;
+  readonly cutsOf: (event: ControlEvent) => string[];
+  readonly committed: (events: readonly ControlEvent[], size: number) => void;
+  readonly onLost: OnLost;
+}
+
+/** @param heads of both logs, once this process has taken its fence */
+export function startOf(heads: readonly HeadTable[]): Pick<Database, 'fence' | 'epoch' | 'startSizes'> {
+  const [first] = heads;
+  const sizeOf = (log: Log): number => heads.find((head) => head.log === log)!.size;
+  return { fence: first!.fence, epoch: first!.epoch, startSizes: { control: sizeOf('control'), use: sizeOf('use') } };
+}

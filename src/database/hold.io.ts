@@ -2,10 +2,10 @@
 // it starts (sqlite.io.ts, postgresql.io.ts), taken here instead.
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import pg from 'pg';
 import { Failure } from '../model/failure.ts';
 import { LOCK_KEY } from './postgresql.io.ts';
-import { postgresqlTypes, type Store } from './reading.io.ts';
+import { connectPostgresql } from './postgresql-client.io.ts';
+import type { Store } from './reading.io.ts';
 import { takeSqliteLock } from './sqlite.io.ts';
 
 export interface Hold {
@@ -38,22 +38,4 @@ async function holdPostgresql(url: string): Promise<Hold> {
     throw new Failure('conflict', 'a server is using this database: stop it first');
   }
   return { release: () => client.end() };
-}
-
-/** A connection of one's own. Throws `unavailable`. */
-export async function connectPostgresql(url: string): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
-    types: postgresqlTypes,
-    connectionTimeoutMillis: 10_000,
-    application_name: 'claviger',
-  });
-  // A lost connection also rejects the query that runs; without a listener it would end the process.
-  client.on('error', () => {});
-  try {
-    await client.connect();
-  } catch (cause) {
-    throw new Failure('unavailable', 'PostgreSQL cannot be reached', { cause });
-  }
-  return client;
 }

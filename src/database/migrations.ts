@@ -1,5 +1,7 @@
 // The migrations, forward only, as statements for either dialect. A migration is never edited after a release; a change is a
-// new one. `claviger migrate` runs them after it has made a backup, each in a transaction with its entry in `meta`.
+// new one. `claviger migrate` runs them after it has made a backup, each in a transaction with its entry in `meta`. And what is said where a
+// database was migrated by another program.
+import { Failure } from '../model/failure.ts';
 import { TABLE_OF } from './schema.ts';
 
 export type Dialect = 'sqlite' | 'postgresql';
@@ -44,3 +46,14 @@ export const SCHEMA_VERSION = MIGRATIONS[MIGRATIONS.length - 1]!.version;
 
 /** `meta` exists before the first migration: it holds which ones have run. */
 export const META_TABLE = 'CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)';
+
+/** Why a database of this schema version cannot be served, with what to do about it; null where it can. */
+export function schemaProblem(version: number): Failure | null {
+  if (version === SCHEMA_VERSION) return null;
+  const what =
+    version < SCHEMA_VERSION ? 'older: run `claviger migrate`' : 'newer than this program: install a newer one';
+  return new Failure(
+    'invalid',
+    `the database has schema ${version}, this program wants ${SCHEMA_VERSION}; it is ${what}`,
+  );
+}

@@ -6,86 +6,36 @@ import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { Log } from '../ledger/layout.ts';
 import { createHasher } from '../ledger/merkle.ts';
-import type { ControlEvent } from '../model/change.ts';
 import { Failure } from '../model/failure.ts';
 import {
-  appendControl,
-  appendUse,
+  appendUses,
+  appendWrite,
+  concludeCommit,
   type Ended,
   emptyWriterState,
-  headOf,
   nothingEnded,
-  rememberCuts,
   takeGathered,
   type WriterState,
 } from './append.ts';
-import type { Database, OnLost } from './database.ts';
+import { type Database, type ServingOptions, startOf } from './database.ts';
 import { loadEdge, tilesForEdge } from './edge.ts';
-import {
-  type ControlResult,
-  createGatherer,
-  type Heads,
-  type Prepared,
-  type PreparedControl,
-  type UsesResult,
-} from './gather.ts';
-import { META_TABLE, MIGRATIONS, SCHEMA_VERSION } from './migrations.ts';
-import type { Schema, Tables } from './schema.ts';
+import { type ControlResult, createGatherer, type Prepared, type PreparedControl, type UsesResult } from './gather.ts';
+import { META_TABLE, MIGRATIONS, schemaProblem } from './migrations.ts';
+import { connectPostgresql, POSTGRESQL_TYPES, postgresqlSchemaVersion } from './postgresql-client.io.ts';
+import type { HeadTable, Schema } from './schema.ts';
 import { DELETE_BLOB, numbered, PUT_BLOB, rowStatement, type Statement } from './statements.ts';
 
 /** Key of the advisory lock that one server holds: the word `claviger` as a 64-bit number. */
 export const LOCK_KEY = '7164208268442035570';
-const INT8 = 20;
 
-/** 64-bit integers come back as numbers; ours stay far below 2^53. */
-const types = {
-  getTypeParser(oid: number, format?: unknown) {
-    if (oid === INT8) return Number;
-    return pg.types.getTypeParser(oid, format as never);
-  },
-} as pg.CustomTypesConfig;
-
-export interface PostgresqlOptions {
+export interface PostgresqlOptions extends ServingOptions {
   /** `postgresql://…`, from the configuration; may hold a password: never logged. */
   readonly url: string;
-  readonly tables: Tables;
-  readonly cutsOf: (event: ControlEvent) => string[];
-  readonly committed: (events: readonly ControlEvent[], size: number) => void;
-  readonly onLost: OnLost;
-}
-
-function unavailable(cause: unknown): Failure {
-  return new Failure('unavailable', 'PostgreSQL cannot be reached', { cause });
-}
-
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
-    types,
-    connectionTimeoutMillis: 10_000,
-    application_name: 'claviger',
-  });
-  // A lost connection also rejects the query that runs; without a listener it would end the process.
-  client.on('error', () => {});
-  try {
-    await client.connect();
-  } catch (cause) {
-    throw unavailable(cause);
-  }
-  return client;
-}
-
-/** The schema version of a database, 0 where nothing was migrated yet. */
-export async function postgresqlSchemaVersion(client: pg.ClientBase): Promise<number> {
-  const exists = await client.query<{ found: string | null }>("SELECT to_regclass('meta') AS found");
-  if (exists.rows[0]?.found === null) return 0;
-  const rows = await client.query<{ value: string }>("SELECT value FROM meta WHERE name = 'schema'");
-  return Number(rows.rows[0]?.value ?? 0);
 }
 
 /** Runs the migrations that are missing, each in its own transaction. */
 export async function migratePostgresql(url: string): Promise<number[]> {
-  const client = await connect(url);
+  const client = await connectPostgresql(url);
   try {
     await client.query(META_TABLE);
     const ran: number[] = [];
@@ -106,16 +56,9 @@ export async function migratePostgresql(url: string): Promise<number[]> {
   }
 }
 
-interface HeadRow {
-  log: Log;
-  size: number;
-  fence: number;
-  epoch: number;
-}
-
 async function loadState(client: pg.Client, ended: Ended): Promise<WriterState> {
   const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest();
-  const heads = (await client.query<HeadRow>('SELECT log, size, fence, epoch FROM ledger_heads')).rows;
+  const heads = (await client.query<HeadTable>('SELECT log, size, fence, epoch FROM ledger_heads')).rows;
   const state = emptyWriterState(createHasher(sha256), heads[0]?.epoch ?? 0, ended);
   for (const head of heads) {
     const tiles = new Map<string, Uint8Array>();
@@ -190,9 +133,7 @@ function createPostgresqlCommit(client: pg.Client, fence: number, ended: Ended) 
       else await run({ sql: PUT_BLOB, parameters: [blob.kind, blob.id, Buffer.from(blob.value)] });
     }
     await client.query('RELEASE SAVEPOINT one');
-    const first = current.edges.control.size;
-    for (const event of item.items) appendControl(current, event);
-    return { is: 'written', first, size: current.edges.control.size, heads: null };
+    return appendWrite(current, item);
   }
 
   async function append(current: WriterState, before: Record<Log, number>): Promise<void> {
@@ -232,16 +173,7 @@ function createPostgresqlCommit(client: pg.Client, fence: number, ended: Ended) 
     try {
       if (transaction) await client.query('BEGIN');
       for (const item of items) {
-        if (item.kind === 'control') {
-          results.push(await writeControl(item, current));
-          continue;
-        }
-        const first = current.edges.use.size;
-        const stale: number[] = [];
-        for (const [position, use] of item.uses.entries()) {
-          if (appendUse(current, use).stale) stale.push(position);
-        }
-        results.push({ is: 'appended', first, stale });
+        results.push(item.kind === 'control' ? await writeControl(item, current) : appendUses(current, item));
       }
       await append(current, before);
       if (transaction) await client.query('COMMIT');
@@ -250,43 +182,30 @@ function createPostgresqlCommit(client: pg.Client, fence: number, ended: Ended) 
       if (transaction) await client.query('ROLLBACK').catch(() => {});
       throw error;
     }
-    for (const [i, item] of items.entries()) {
-      const result = results[i]!;
-      if (item.kind === 'control' && result.is === 'written') rememberCuts(ended, item.items, result.first);
-    }
-    const heads: Heads = { control: headOf(current, 'control'), use: headOf(current, 'use') };
-    return results.map((result, i) => {
-      const item = items[i]!;
-      return result.is === 'written' && item.kind === 'control' && item.heads ? { ...result, heads } : result;
-    });
+    return concludeCommit(current, ended, items, results);
   };
 }
 
 /** Opens the database for serving. Throws `conflict` where another server holds it, `invalid` where its schema is not this program's. */
 export async function openPostgresqlDatabase(options: PostgresqlOptions): Promise<Database> {
-  const keeper = await connect(options.url);
+  const keeper = await connectPostgresql(options.url);
   const lock = await keeper.query<{ held: boolean }>(`SELECT pg_try_advisory_lock(${LOCK_KEY}) AS held`);
   if (lock.rows[0]?.held !== true) {
     await keeper.end();
     throw new Failure('conflict', 'another Claviger server is using this database');
   }
-  const version = await postgresqlSchemaVersion(keeper);
-  if (version !== SCHEMA_VERSION) {
+  const problem = schemaProblem(await postgresqlSchemaVersion(keeper));
+  if (problem !== null) {
     await keeper.end();
-    const what =
-      version < SCHEMA_VERSION ? 'older: run `claviger migrate`' : 'newer than this program: install a newer one';
-    throw new Failure(
-      'invalid',
-      `the database has schema ${version}, this program wants ${SCHEMA_VERSION}; it is ${what}`,
-    );
+    throw problem;
   }
   const heads = (
-    await keeper.query<HeadRow>('UPDATE ledger_heads SET fence = fence + 1 RETURNING log, size, fence, epoch')
+    await keeper.query<HeadTable>('UPDATE ledger_heads SET fence = fence + 1 RETURNING log, size, fence, epoch')
   ).rows;
-  const fence = heads[0]!.fence;
-  let writer = await connect(options.url);
+  const start = startOf(heads);
+  let writer = await connectPostgresql(options.url);
   const endedAccess = nothingEnded();
-  let commit = createPostgresqlCommit(writer, fence, endedAccess);
+  let commit = createPostgresqlCommit(writer, start.fence, endedAccess);
   let ended = false;
   const lose = (why: string) => {
     if (ended) return;
@@ -305,8 +224,8 @@ export async function openPostgresqlDatabase(options: PostgresqlOptions): Promis
         else if (!ended) {
           // The connection may be broken, and what it did unknown: a new one reads the heads again before it writes.
           await writer.end().catch(() => {});
-          writer = await connect(options.url);
-          commit = createPostgresqlCommit(writer, fence, endedAccess);
+          writer = await connectPostgresql(options.url);
+          commit = createPostgresqlCommit(writer, start.fence, endedAccess);
         }
         throw cause;
       }
@@ -316,19 +235,19 @@ export async function openPostgresqlDatabase(options: PostgresqlOptions): Promis
     committed: options.committed,
     schedule: setImmediate,
   });
-  const pool = new pg.Pool({ connectionString: options.url, max: 4, types, application_name: 'claviger' });
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: 4,
+    types: POSTGRESQL_TYPES,
+    application_name: 'claviger',
+  });
   pool.on('error', () => {});
   const read = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   return {
     ...gatherer,
+    ...start,
     dialect: 'postgresql',
     read,
-    fence,
-    epoch: heads[0]!.epoch,
-    startSizes: {
-      control: heads.find((h) => h.log === 'control')!.size,
-      use: heads.find((h) => h.log === 'use')!.size,
-    },
     async end() {
       await gatherer.idle();
       gatherer.close('the server is stopping');

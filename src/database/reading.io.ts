@@ -6,6 +6,7 @@ import pg from 'pg';
 import type { Log } from '../ledger/layout.ts';
 import type { LogSource } from '../ledger/source.ts';
 import { Failure } from '../model/failure.ts';
+import { POSTGRESQL_TYPES, postgresqlSchemaVersion, postgresqlUnavailable } from './postgresql-client.io.ts';
 import type { Schema } from './schema.ts';
 import { sqliteDialect, sqliteSchemaVersion } from './sqlite.io.ts';
 import { openSqlite } from './sqlite-commit.io.ts';
@@ -22,15 +23,6 @@ export interface Reading {
   close(): Promise<void>;
 }
 
-const INT8 = 20;
-
-/** 64-bit integers come back as numbers; ours stay far below 2^53. */
-export const postgresqlTypes = {
-  getTypeParser(oid: number, format?: unknown) {
-    return oid === INT8 ? Number : pg.types.getTypeParser(oid, format as never);
-  },
-} as pg.CustomTypesConfig;
-
 /** Opens for reading. Throws `not-found` where there is no database file, `unavailable` where it cannot be reached. */
 export async function openForReading(store: Store): Promise<Reading> {
   if (store.kind === 'sqlite') {
@@ -43,7 +35,7 @@ export async function openForReading(store: Store): Promise<Reading> {
   const pool = new pg.Pool({
     connectionString: store.url,
     max: 2,
-    types: postgresqlTypes,
+    types: POSTGRESQL_TYPES,
     connectionTimeoutMillis: 10_000,
     application_name: 'claviger-read',
     options: '-c default_transaction_read_only=on',
@@ -51,18 +43,11 @@ export async function openForReading(store: Store): Promise<Reading> {
   pool.on('error', () => {});
   const read = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   try {
-    return { read, schema: await schemaOf(pool), close: () => read.destroy() };
+    return { read, schema: await postgresqlSchemaVersion(pool), close: () => read.destroy() };
   } catch (cause) {
     await read.destroy();
-    throw new Failure('unavailable', 'PostgreSQL cannot be reached', { cause });
+    throw postgresqlUnavailable(cause);
   }
-}
-
-async function schemaOf(pool: pg.Pool): Promise<number> {
-  const exists = await pool.query<{ found: string | null }>("SELECT to_regclass('meta') AS found");
-  if (exists.rows[0]?.found === null) return 0;
-  const rows = await pool.query<{ value: string }>("SELECT value FROM meta WHERE name = 'schema'");
-  return Number(rows.rows[0]?.value ?? 0);
 }
 
 /** A stored log, as it is now: its size does not follow what is appended later. */

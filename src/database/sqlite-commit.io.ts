@@ -2,22 +2,21 @@
 // (sqlite-writer.io.ts) and, for tools that need no thread, in the caller's.
 import { hash } from 'node:crypto';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import type { Log } from '../ledger/layout.ts';
 import { createHasher } from '../ledger/merkle.ts';
 import { Failure } from '../model/failure.ts';
 import {
-  appendControl,
-  appendUse,
+  appendUses,
+  appendWrite,
+  concludeCommit,
   type Ended,
   emptyWriterState,
-  headOf,
   nothingEnded,
-  rememberCuts,
   takeGathered,
   type WriterState,
 } from './append.ts';
 import { loadEdge } from './edge.ts';
-import type { ControlResult, Heads, Prepared, PreparedControl, UsesResult } from './gather.ts';
+import type { ControlResult, Prepared, PreparedControl, UsesResult } from './gather.ts';
+import type { HeadTable } from './schema.ts';
 import { DELETE_BLOB, MOVE_HEAD, PUT_BLOB, PUT_CONTROL, PUT_TILE, PUT_USE, rowStatement } from './statements.ts';
 
 /** SHA-256 of bytes, or of text in UTF-8. By way of one-byte text: of the forms that node:crypto offers it costs half of the others. */
@@ -37,15 +36,8 @@ export function openSqlite(file: string, options: { readOnly?: boolean } = {}): 
   return database;
 }
 
-interface HeadRow {
-  log: Log;
-  size: number;
-  fence: number;
-  epoch: number;
-}
-
 function loadState(database: DatabaseSync, ended: Ended): WriterState {
-  const heads = database.prepare('SELECT log, size, fence, epoch FROM ledger_heads').all() as unknown as HeadRow[];
+  const heads = database.prepare('SELECT log, size, fence, epoch FROM ledger_heads').all() as unknown as HeadTable[];
   const state = emptyWriterState(createHasher(sha256, sha256), heads[0]?.epoch ?? 0, ended);
   const tile = database.prepare('SELECT hashes FROM ledger_tiles WHERE log = ? AND level = ? AND tile = ?');
   for (const head of heads) {
@@ -99,9 +91,7 @@ export function createSqliteCommit(
       else run(PUT_BLOB, [blob.kind, blob.id, blob.value]);
     }
     run('RELEASE one', []);
-    const first = current.edges.control.size;
-    for (const event of item.items) appendControl(current, event);
-    return { is: 'written', first, size: current.edges.control.size, heads: null };
+    return appendWrite(current, item);
   }
 
   function tryRow(row: PreparedControl['rows'][number]): 'version' | 'key' | null {
@@ -119,16 +109,7 @@ export function createSqliteCommit(
     const before = { control: current.edges.control.size, use: current.edges.use.size };
     const results: (ControlResult | UsesResult)[] = [];
     for (const item of items) {
-      if (item.kind === 'control') {
-        results.push(writeControl(item, current));
-        continue;
-      }
-      const first = current.edges.use.size;
-      const stale: number[] = [];
-      for (const [position, use] of item.uses.entries()) {
-        if (appendUse(current, use).stale) stale.push(position);
-      }
-      results.push({ is: 'appended', first, stale });
+      results.push(item.kind === 'control' ? writeControl(item, current) : appendUses(current, item));
     }
     const gathered = takeGathered(current);
     for (const { log, index, entry } of gathered.entries) put[log].run(index, entry);
@@ -156,15 +137,6 @@ export function createSqliteCommit(
       if (database.isTransaction) database.exec('ROLLBACK');
       throw error;
     }
-    for (const [i, item] of items.entries()) {
-      const result = results[i]!;
-      if (item.kind === 'control' && result.is === 'written') rememberCuts(ended, item.items, result.first);
-    }
-    if (!items.some((item) => item.kind === 'control' && item.heads)) return results;
-    const heads: Heads = { control: headOf(current, 'control'), use: headOf(current, 'use') };
-    return results.map((result, i) => {
-      const item = items[i]!;
-      return result.is === 'written' && item.kind === 'control' && item.heads ? { ...result, heads } : result;
-    });
+    return concludeCommit(current, ended, items, results);
   };
 }

@@ -10,12 +10,11 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
-import type { ControlEvent } from '../model/change.ts';
 import { Failure } from '../model/failure.ts';
-import type { Database, OnLost } from './database.ts';
+import { type Database, type ServingOptions, startOf } from './database.ts';
 import { type ControlResult, createGatherer, type Prepared, pack, type UsesResult } from './gather.ts';
-import { META_TABLE, MIGRATIONS, SCHEMA_VERSION } from './migrations.ts';
-import type { Schema, Tables } from './schema.ts';
+import { META_TABLE, MIGRATIONS, schemaProblem } from './migrations.ts';
+import type { HeadTable, Schema } from './schema.ts';
 import { openSqlite } from './sqlite-commit.io.ts';
 
 /** A Kysely dialect over one synchronous connection of node:sqlite. For reads. */
@@ -98,39 +97,25 @@ export function takeSqliteLock(file: string, taken: string): DatabaseSync {
   }
 }
 
-export interface SqliteOptions {
+export interface SqliteOptions extends ServingOptions {
   readonly file: string;
-  readonly tables: Tables;
-  readonly cutsOf: (event: ControlEvent) => string[];
-  readonly committed: (events: readonly ControlEvent[], size: number) => void;
-  readonly onLost: OnLost;
 }
 
 /** Opens the database for serving. Throws `conflict` where it is in use, `invalid` where its schema is not this program's. */
 export async function openSqliteDatabase(options: SqliteOptions): Promise<Database> {
   const lock = takeSqliteLock(options.file, 'another Claviger server is using this data directory');
   const reader = openSqlite(options.file);
-  const version = sqliteSchemaVersion(reader);
-  if (version !== SCHEMA_VERSION) {
+  const problem = schemaProblem(sqliteSchemaVersion(reader));
+  if (problem !== null) {
     reader.close();
     lock.close();
-    const what =
-      version < SCHEMA_VERSION ? 'older: run `claviger migrate`' : 'newer than this program: install a newer one';
-    throw new Failure(
-      'invalid',
-      `the database has schema ${version}, this program wants ${SCHEMA_VERSION}; it is ${what}`,
-    );
+    throw problem;
   }
   reader.exec('UPDATE ledger_heads SET fence = fence + 1');
-  const heads = reader.prepare('SELECT log, size, fence, epoch FROM ledger_heads ORDER BY log').all() as unknown as {
-    log: 'control' | 'use';
-    size: number;
-    fence: number;
-    epoch: number;
-  }[];
-  const fence = heads[0]!.fence;
+  const heads = reader.prepare('SELECT log, size, fence, epoch FROM ledger_heads ORDER BY log').all();
+  const start = startOf(heads as unknown as HeadTable[]);
   const worker = new Worker(new URL('./sqlite-writer.io.ts', import.meta.url), {
-    workerData: { file: options.file, fence },
+    workerData: { file: options.file, fence: start.fence },
     // Everything it allocates is gone after the next commit: a small young generation is enough.
     resourceLimits: { maxYoungGenerationSizeMb: 8 },
   });
@@ -167,14 +152,9 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Databa
   const read = new Kysely<Schema>({ dialect: sqliteDialect(reader) });
   return {
     ...gatherer,
+    ...start,
     dialect: 'sqlite',
     read,
-    fence,
-    epoch: heads[0]!.epoch,
-    startSizes: {
-      control: heads.find((h) => h.log === 'control')!.size,
-      use: heads.find((h) => h.log === 'use')!.size,
-    },
     async end() {
       await gatherer.idle();
       gatherer.close('the server is stopping');

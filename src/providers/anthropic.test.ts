@@ -7,6 +7,7 @@ import test from 'node:test';
 import { providerConformance } from '../../test/conformance/provider.ts';
 import { directCall } from '../../test/support/direct-call.ts';
 import { kitTwin, secretParts } from '../../test/support/kit-twin.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import { anthropicTwin, newAdminKey, newApiKey } from '../../twins/anthropic.ts';
 import { type KitExchange, startTwin } from '../../twins/kit.io.ts';
 import { type KitKey, member } from '../../twins/kit.ts';
@@ -43,10 +44,6 @@ function kindOf(name: string): Kind {
 
 const apiKey = kindOf('api-key');
 const adminKey = kindOf('admin-key');
-
-function answer(status: number, json: Json) {
-  return { status, headers: {}, json, text: JSON.stringify(json) };
-}
 
 function error(type: string, message = 'm'): Json {
   return { type: 'error', error: { type, message }, request_id: 'req_1' };

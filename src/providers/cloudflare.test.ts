@@ -9,6 +9,7 @@ import { directCall } from '../../test/support/direct-call.ts';
 import { kitTwin, secretParts } from '../../test/support/kit-twin.ts';
 import { type Observation, observedTwin } from '../../test/support/observed-twin.ts';
 import type { Exchange } from '../../test/support/openapi.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import { cloudflareTwin, newCloudflareToken } from '../../twins/cloudflare.ts';
 import { startTwin } from '../../twins/kit.io.ts';
 import { prng } from '../../twins/prng.ts';
@@ -16,7 +17,7 @@ import { compileCatalogue, matchAction } from '../access/action.ts';
 import { Failure } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
 import { cloudflare } from './cloudflare.ts';
-import type { Kind, ProviderAnswer } from './provider.ts';
+import type { Kind } from './provider.ts';
 
 const ACCOUNT = '0123456789abcdef0123456789abcdef';
 const ZONE = 'com.cloudflare.api.account.zone.22b1de5f1c0e4b3ea97bb1e963b06a43';
@@ -132,12 +133,6 @@ async function makeTwin(): Promise<ProviderTwin> {
 providerConformance(cloudflare, makeTwin);
 
 const [ofAccount, ofUser] = cloudflare.kinds as [Kind, Kind];
-const answer = (status: number, json: Json): ProviderAnswer => ({
-  status,
-  headers: {},
-  json,
-  text: JSON.stringify(json),
-});
 const isInvalid = (error: unknown) => Failure.is(error, 'invalid');
 
 test('a death is 401 with code 1000 alone; who is set aside is neither alive nor dead', () => {

@@ -5,6 +5,7 @@ import test from 'node:test';
 import { providerConformance } from '../../test/conformance/provider.ts';
 import { directCall } from '../../test/support/direct-call.ts';
 import { kitTwin, secretParts } from '../../test/support/kit-twin.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import { datadogTwin, newApiKey, newApplicationKey } from '../../twins/datadog.ts';
 import { startTwin } from '../../twins/kit.io.ts';
 import { prng } from '../../twins/prng.ts';
@@ -48,10 +49,6 @@ providerConformance(datadog, () =>
     byHand: (_kind, control) => control.mint(freshPair('by hand')),
   }),
 );
-
-function answer(status: number, json: Json) {
-  return { status, headers: {}, json, text: JSON.stringify(json) };
-}
 
 const isInvalid = (thrown: unknown) => Failure.is(thrown, 'invalid');
 

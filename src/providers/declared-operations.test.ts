@@ -2,49 +2,19 @@
 // body, hints and ends in lists, accounts that nobody names, pages from zero; and what they may not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type DeclaredKindInput, declarationWith, PROBE } from '../../test/support/declaration.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import { Failure } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
 import type { DeclarationInput } from './declaration.ts';
 import { declarationOf, declared } from './declared.ts';
-import type { Kind, ProviderAnswer } from './provider.ts';
+import type { Kind } from './provider.ts';
 
-type DeclaredKind = DeclarationInput['kinds'][number];
-
-const PROBE: DeclaredKind['probe'] = {
-  request: { method: 'GET', path: '/me' },
-  answers: [{ status: 200, name: 'me', when: { json: { '/id': { exists: true } } }, as: 'alive' }],
-};
-
-function declarationWith(more: Partial<DeclaredKind>, of: Partial<DeclarationInput> = {}): DeclarationInput {
-  return {
-    name: 'example',
-    title: 'Example',
-    origin: 'https://api.example.com',
-    console: 'https://example.com/keys',
-    kinds: [
-      {
-        name: 'key',
-        title: 'Key',
-        places: [{ in: 'header', name: 'X-Key' }],
-        rotation: 'assisted',
-        byHand: { url: 'https://example.com/keys', issue: ['Make a key.'], revoke: null },
-        probe: PROBE,
-        ...more,
-      },
-    ],
-    ...of,
-  };
-}
-
-function kindWith(more: Partial<DeclaredKind>, of: Partial<DeclarationInput> = {}): Kind {
+function kindWith(more: Partial<DeclaredKindInput>, of: Partial<DeclarationInput> = {}): Kind {
   return declared(declarationWith(more, of)).kinds[0]!;
 }
 
-function answer(status: number, json: Json, headers: Record<string, string> = {}): ProviderAnswer {
-  return { status, headers, json, text: JSON.stringify(json) };
-}
-
-function complaint(more: Partial<DeclaredKind>): string {
+function complaint(more: Partial<DeclaredKindInput>): string {
   try {
     kindWith(more);
     return '';

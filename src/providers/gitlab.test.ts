@@ -9,6 +9,7 @@ import { directCall } from '../../test/support/direct-call.ts';
 import { kitTwin, secretParts } from '../../test/support/kit-twin.ts';
 import { type Observation, observedTwin } from '../../test/support/observed-twin.ts';
 import type { Exchange } from '../../test/support/openapi.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import { gitlabTwin, newGitlabToken } from '../../twins/gitlab.ts';
 import { startTwin } from '../../twins/kit.io.ts';
 import { prng } from '../../twins/prng.ts';
@@ -16,7 +17,6 @@ import { compileCatalogue, matchAction } from '../access/action.ts';
 import { Failure } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
 import { gitlab } from './gitlab.ts';
-import type { ProviderAnswer } from './provider.ts';
 
 const random = prng(7);
 const DAY_MS = 86_400_000;
@@ -135,12 +135,6 @@ const [project, group, personal] = gitlab.kinds as [
   (typeof gitlab.kinds)[0],
   (typeof gitlab.kinds)[0],
 ];
-const answer = (status: number, json: Json): ProviderAnswer => ({
-  status,
-  headers: {},
-  json,
-  text: JSON.stringify(json),
-});
 const isInvalid = (error: unknown) => Failure.is(error, 'invalid');
 const INPUT = { settings: PROJECT, label: 'clv/1', scopes: ['read_api'] };
 

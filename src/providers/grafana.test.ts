@@ -7,6 +7,7 @@ import { type ProviderTwin, providerConformance } from '../../test/conformance/p
 import { directCall } from '../../test/support/direct-call.ts';
 import { kitTwin, secretParts } from '../../test/support/kit-twin.ts';
 import { byDocuments, observedTwin } from '../../test/support/observed-twin.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import { loadSwagger } from '../../test/support/swagger.ts';
 import { grafanaTwin, newGrafanaKey } from '../../twins/grafana.ts';
 import { startTwin } from '../../twins/kit.io.ts';
@@ -15,7 +16,6 @@ import { compileCatalogue, matchAction } from '../access/action.ts';
 import { Failure } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
 import { grafana, hasRightChecksum } from './grafana.ts';
-import type { ProviderAnswer } from './provider.ts';
 
 const DOCUMENT = 'specs/more/grafana/serviceaccounts.extract.swagger.json';
 const random = prng(7);
@@ -53,13 +53,6 @@ async function makeTwin(): Promise<ProviderTwin> {
 providerConformance(grafana, makeTwin);
 
 const kind = grafana.kinds[0]!;
-const answer = (status: number, json: Json): ProviderAnswer => ({
-  status,
-  headers: {},
-  json,
-  text: JSON.stringify(json),
-});
-
 test('401 is death in the three words that Grafana has for a token; a refusal that names none proves nothing', () => {
   const read = (status: number, json: Json) => kind.probe.read(answer(status, json), { settings: SETTINGS }).is;
   assert.equal(read(401, { message: 'Invalid API key', messageId: 'api-key.invalid' }), 'dead');

@@ -5,38 +5,14 @@ import test from 'node:test';
 import { type ProviderTwin, providerConformance } from '../../test/conformance/provider.ts';
 import { directCall } from '../../test/support/direct-call.ts';
 import { NEON_DOCUMENT_ABSENT, neonDocument } from '../../test/support/openapi.ts';
-import type { Fault, FaultName } from '../../twins/faults.ts';
+import { answer } from '../../test/support/provider-answer.ts';
+import { twinFaults } from '../../test/support/twin-faults.ts';
 import { startNeonTwin } from '../../twins/neon.io.ts';
 import { Failure } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
 import { revealSecretText } from '../model/secret.ts';
 import { neon } from './neon.ts';
-import type { Kind, ProviderAnswer } from './provider.ts';
-
-const HOUR_MS = 3_600_000;
-
-/** Settings under which each fault strikes at once, without a test having to wait. */
-const FAULTS: Record<FaultName, Partial<Fault>> = {
-  'revoke-late': { ms: HOUR_MS },
-  'revoke-ignored': {},
-  'revoked-key-flaps': { probability: 0.5 },
-  'create-lost': { ms: 5 },
-  'create-slow': { ms: 5 },
-  'create-arrives-later': {},
-  'dead-on-arrival': {},
-  'create-propagates-late': { ms: HOUR_MS },
-  // Neon replaces nothing in place.
-  'grace-ignored': {},
-  'quota-full': {},
-  'good-key-refused': { probability: 0.5 },
-  'outage-401': {},
-  'rate-limited': { retryAfter: '3' },
-  'server-error': {},
-  'server-error-after': { status: 502 },
-  'cut-before': {},
-  'cut-after': {},
-  'list-lags': { ms: HOUR_MS },
-};
+import type { Kind } from './provider.ts';
 
 async function neonTwin(): Promise<ProviderTwin> {
   const problems: string[] = [];
@@ -49,11 +25,8 @@ async function neonTwin(): Promise<ProviderTwin> {
   return {
     call: directCall(twin.origin),
     issuer: (kind) => ({ acting: { parts: { key: seeds.adminKey }, places: kind.places }, settings }),
-    faults: Object.keys(FAULTS),
-    inject: (fault) => twin.control.fault(fault as FaultName, FAULTS[fault as FaultName]),
-    clearFaults: () => twin.control.clearFaults(),
-    liesAboutRevocation: ['revoke-late', 'revoke-ignored'],
-    losesCreates: ['create-lost', 'create-arrives-later', 'cut-after', 'server-error-after'],
+    // Neon replaces nothing in place, so that a grace that is ignored changes nothing.
+    ...twinFaults(twin.control),
     isAlive: (id) => twin.control.keys().some((key) => key.id === id && key.isAlive),
     problems: () => (document === null ? null : problems),
     documentAbsent: NEON_DOCUMENT_ABSENT,
@@ -72,10 +45,6 @@ const organization = kindOf('organization-key');
 const project = kindOf('project-key');
 const ORG = { orgId: 'org-quiet-1' };
 const SCOPED = { ...ORG, projectId: 'project-1' };
-
-function answer(status: number, json: Json, headers: Record<string, string> = {}): ProviderAnswer {
-  return { status, headers, json, text: JSON.stringify(json) };
-}
 
 function error(message: string, code = ''): Json {
   return { request_id: 'r', code, message };

@@ -4,6 +4,7 @@ import test from 'node:test';
 import { type ProviderTwin, providerConformance } from '../../test/conformance/provider.ts';
 import { directCall } from '../../test/support/direct-call.ts';
 import { kitTwin, secretParts } from '../../test/support/kit-twin.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import { startTwin } from '../../twins/kit.io.ts';
 import { MODELS_READ, newAdminKey, newServiceAccountKey, newUserKey, openaiTwin } from '../../twins/openai.ts';
 import { prng } from '../../twins/prng.ts';
@@ -51,10 +52,6 @@ function kindOf(name: string): Kind {
 const admin = kindOf('admin-key');
 const account = kindOf('service-account-key');
 const user = kindOf('user-key');
-
-function answer(status: number, json: Json) {
-  return { status, headers: {}, json, text: JSON.stringify(json) };
-}
 
 function error(message: string, code: string | null = null): Json {
   return { error: { message, type: 'invalid_request_error', param: null, code } };

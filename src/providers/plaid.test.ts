@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type ProviderTwin, providerConformance } from '../../test/conformance/provider.ts';
 import { kitTwin, secretParts } from '../../test/support/kit-twin.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import type { KitControl, KitKey } from '../../twins/kit.ts';
 import { newPlaidSecret, newPlaidToken, type PlaidState, plaidTwin } from '../../twins/plaid.ts';
 import { prng } from '../../twins/prng.ts';
@@ -11,7 +12,7 @@ import { Failure } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
 import { revealSecretText } from '../model/secret.ts';
 import { plaid } from './plaid.ts';
-import type { Acting, Kind, Parts, ProviderAnswer } from './provider.ts';
+import type { Acting, Kind, Parts } from './provider.ts';
 
 const random = prng(11);
 const CLIENT_ID = '0123456789abcdef01234567';
@@ -55,10 +56,6 @@ function makeTwin(): Promise<ProviderTwin> {
 }
 
 providerConformance(plaid, makeTwin);
-
-function answer(status: number, json: Json): ProviderAnswer {
-  return { status, headers: {}, json, text: JSON.stringify(json) };
-}
 
 function refusal(code: string, type = 'INVALID_INPUT'): Json {
   return { error_code: code, error_type: type, error_message: 'm', display_message: null, request_id: 'r' };

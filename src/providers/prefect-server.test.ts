@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type ProviderTwin, providerConformance } from '../../test/conformance/provider.ts';
 import { kitTwin } from '../../test/support/kit-twin.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import {
   newAuthString,
   type PrefectServerOptions,
@@ -15,7 +16,7 @@ import { prng } from '../../twins/prng.ts';
 import type { Json } from '../model/json.ts';
 import { Secret } from '../model/secret.ts';
 import { prefectServer } from './prefect-server.ts';
-import type { ProviderAnswer, ProviderRequest } from './provider.ts';
+import type { ProviderRequest } from './provider.ts';
 
 const random = prng(13);
 const kind = prefectServer.kinds[0]!;
@@ -37,10 +38,6 @@ const withoutFinalSlash = prefectServer.actions.map((action) => ({ ...action, pa
 providerConformance({ ...prefectServer, actions: withoutFinalSlash }, () => serverTwin(), {
   unsound: () => serverTwin({ isOpen: true }),
 });
-
-function answer(status: number, json: Json): ProviderAnswer {
-  return { status, headers: {}, json, text: JSON.stringify(json) };
-}
 
 function read(status: number, json: Json): string {
   return kind.probe.read(answer(status, json), { settings: {} }).is;

@@ -4,6 +4,7 @@ import test from 'node:test';
 import { providerConformance } from '../../test/conformance/provider.ts';
 import { directCall } from '../../test/support/direct-call.ts';
 import { kitTwin, secretParts } from '../../test/support/kit-twin.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import { startTwin } from '../../twins/kit.io.ts';
 import { prng } from '../../twins/prng.ts';
 import { ACCOUNT_READ, newStripeKey, stripeTwin } from '../../twins/stripe.ts';
@@ -38,10 +39,6 @@ function kindOf(name: string): Kind {
 
 const restricted = kindOf('restricted-key');
 const secret = kindOf('secret-key');
-
-function answer(status: number, json: Json) {
-  return { status, headers: {}, json, text: JSON.stringify(json) };
-}
 
 function error(message: string, more: Record<string, Json> = {}): Json {
   return { error: { message, type: 'invalid_request_error', ...more } };

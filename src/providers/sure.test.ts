@@ -5,6 +5,7 @@ import test from 'node:test';
 import { providerConformance } from '../../test/conformance/provider.ts';
 import { declaredTwinOf } from '../../test/support/declared-twin.ts';
 import { loadOpenApi } from '../../test/support/openapi.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import { compileCatalogue, matchAction } from '../access/action.ts';
 import type { Json } from '../model/json.ts';
 import { sureActions } from './sure.actions.ts';
@@ -14,10 +15,6 @@ const FILE = 'specs/sure/sure-api.openapi.yaml';
 const kind = sure.kinds[0]!;
 
 providerConformance(sure, declaredTwinOf(sure));
-
-function answer(status: number, json: Json) {
-  return { status, headers: {}, json, text: JSON.stringify(json) };
-}
 
 test('each answer is read by its words: what stands before the application has others', () => {
   const usage = { api_key: { name: 'n', scopes: ['read'], last_used_at: null, created_at: '2026-11-21T09:00:00Z' } };

@@ -8,6 +8,7 @@ import { type ProviderTwin, providerConformance } from '../../test/conformance/p
 import { directCall } from '../../test/support/direct-call.ts';
 import { kitTwin, secretParts } from '../../test/support/kit-twin.ts';
 import { type DocumentSource, openApiDocument } from '../../test/support/openapi.ts';
+import { answer } from '../../test/support/provider-answer.ts';
 import { startTwin } from '../../twins/kit.io.ts';
 import type { KitKey } from '../../twins/kit.ts';
 import { prng } from '../../twins/prng.ts';
@@ -64,10 +65,6 @@ providerConformance(
 const standard = kindOf('api-key');
 const restricted = kindOf('restricted-key');
 const main = kindOf('main-key');
-
-function answer(status: number, json: Json) {
-  return { status, headers: {}, json, text: JSON.stringify(json) };
-}
 
 function error(status: number, code: number, message = 'Authenticate'): Json {
   return { code, message, more_info: `https://www.twilio.com/docs/errors/${code}`, status };

@@ -4,12 +4,10 @@ import { test } from 'node:test';
 import { type Answer, type Ask, type DriveEnd, driveProtocol } from '../credentials/drive.ts';
 import { beginOverlap, evolve, OVERLAP, type OverlapEffect, type OverlapEvent, type OverlapState } from './overlap.ts';
 import { defaultOverlapPolicy, type OverlapPolicy } from './policy.ts';
+import { CANCELLED, FRESH, OLD } from './test-support.ts';
 
-const OLD = { versionId: 'ver_old', providerKeyId: 'key_old' };
-const FRESH = { versionId: 'ver_new', providerKeyId: 'key_new' };
 const POLICY: OverlapPolicy = { ...defaultOverlapPolicy(0), quietMs: 2000 };
 const START = beginOverlap(OLD, { boot: 1, mono: 0 });
-const CANCELLED = { on: 'cancelled', reason: 'wrong credential' } as const;
 
 /** A driver under test: answers its asks and keeps what it asked. */
 function begin(state: OverlapState = START) {

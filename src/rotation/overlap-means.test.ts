@@ -2,8 +2,6 @@
 // step. The way by API and random walks with all the means are in overlap.test.ts; what no single step shows is proven by the simulator.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Decision as AnyDecision } from '../credentials/drive.ts';
-import type { Instant } from '../model/instant.ts';
 import {
   beginOverlap,
   beginRetirement,
@@ -11,57 +9,48 @@ import {
   decide,
   evolve,
   type Means,
-  type OverlapEffect,
   type OverlapEvent,
   type OverlapState,
   type OverlapStep,
 } from './overlap.ts';
 import { EXPIRED, isCommitted } from './overlap-steps.ts';
-import { defaultOverlapPolicy, type OverlapPolicy } from './policy.ts';
+import type { OverlapPolicy } from './policy.ts';
+import {
+  ALIVE,
+  at,
+  BEGUN,
+  CANCELLED,
+  COVERED,
+  DEAD,
+  effectOf,
+  eventsUnder,
+  FRESH,
+  ISSUED,
+  NARROW,
+  OLD,
+  QUIET,
+  UNKNOWN,
+} from './test-support.ts';
 
-type Decision = AnyDecision<OverlapEffect, OverlapEvent>;
-
-const OLD = { versionId: 'ver_old', providerKeyId: 'key_old' };
-const FRESH = { versionId: 'ver_new', providerKeyId: 'key_new' };
 const OTHER = { versionId: 'ver_other', providerKeyId: '' };
 const POLICY: OverlapPolicy = {
-  ...defaultOverlapPolicy(2000),
-  quietMs: 5000,
-  failuresMax: 3,
-  issueAttemptsMax: 3,
-  revokesMax: 2,
+  ...NARROW,
   awaitMaxMs: 100_000,
   removalPollMs: 15_000,
   removalMaxMs: 60_000,
 };
-const ALIVE = { on: 'probed', verdict: 'alive' } as const;
-const DEAD = { on: 'probed', verdict: 'dead' } as const;
-const UNKNOWN = { on: 'probed', verdict: 'unknown' } as const;
-const BEGUN = { on: 'begun' } as const;
-const ISSUED = { on: 'issued', ...FRESH } as const;
+const after = eventsUnder(POLICY);
 const LOST = { on: 'issue-ambiguous' } as const;
 const REFUSED = { on: 'issue-refused', quotaFull: false } as const;
 const PROMOTED = { on: 'promoted' } as const;
-const QUIET = { on: 'observed', known: true, inFlight: 0, idleMs: 5000 } as const;
-const COVERED = { on: 'covered', by: 'copy' } as const;
 const CALLED = { on: 'revoke-called' } as const;
 const NO_LIST = { on: 'list-impossible' } as const;
 const RESUMED = { on: 'resumed' } as const;
-const CANCELLED = { on: 'cancelled', reason: 'wrong credential' } as const;
 const SUPERSEDED = { on: 'superseded', reason: 'a backup was restored' } as const;
 
 const BY_HAND: Means = { issue: 'person', revoke: 'person' };
 const BROUGHT: Means = { issue: 'person', revoke: 'api' };
 const GRACE: Means = { issue: 'grace', revoke: 'api' };
-
-function at(mono: number, boot = 1): Instant {
-  return { boot, mono };
-}
-
-/** Applies events one after the other, ten seconds apart. */
-function after(state: OverlapState, events: readonly OverlapEvent[], from = 0): OverlapState {
-  return events.reduce((now, event, index) => evolve(now, event, at(from + index * 10_000), POLICY), state);
-}
 
 function begun(means: Means): OverlapState {
   return beginOverlap(OLD, at(0), means);
@@ -71,10 +60,6 @@ const WAY = [ALIVE, ALIVE, PROMOTED, QUIET, COVERED, ALIVE, BEGUN, CALLED, DEAD,
 const TO_PROVE = WAY.slice(0, 8);
 /** Refused in `verify` as often as it takes, with the old key as the control. */
 const ON_ARRIVAL = [DEAD, DEAD, DEAD] as const;
-
-function effectOf(decision: Decision): unknown {
-  return decision.kind === 'act' ? decision.effect : decision.kind;
-}
 
 function next(state: OverlapState, mono = 10_000_000): unknown {
   return effectOf(decide(state, at(mono), POLICY));

@@ -3,8 +3,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Decision as AnyDecision } from '../credentials/drive.ts';
-import type { Instant } from '../model/instant.ts';
 import {
   beginOverlap,
   beginRetirement,
@@ -19,39 +17,27 @@ import {
   type OverlapStep,
   voidOnRead,
 } from './overlap.ts';
-import { defaultOverlapPolicy, type OverlapPolicy } from './policy.ts';
+import type { OverlapPolicy } from './policy.ts';
+import {
+  ALIVE,
+  at,
+  BEGUN,
+  CANCELLED,
+  COVERED,
+  DEAD,
+  effectOf,
+  eventsUnder,
+  FRESH,
+  ISSUED,
+  NARROW,
+  OLD,
+  QUIET,
+  UNKNOWN,
+} from './test-support.ts';
 
-type Decision = AnyDecision<OverlapEffect, OverlapEvent>;
-
-const OLD = { versionId: 'ver_old', providerKeyId: 'key_old' };
-const FRESH = { versionId: 'ver_new', providerKeyId: 'key_new' };
-const POLICY: OverlapPolicy = {
-  ...defaultOverlapPolicy(2000),
-  quietMs: 5000,
-  failuresMax: 3,
-  issueAttemptsMax: 3,
-  revokesMax: 2,
-  discardsMax: 2,
-};
-const ALIVE = { on: 'probed', verdict: 'alive' } as const;
-const DEAD = { on: 'probed', verdict: 'dead' } as const;
-const UNKNOWN = { on: 'probed', verdict: 'unknown' } as const;
-const BEGUN = { on: 'begun' } as const;
-const ISSUED = { on: 'issued', ...FRESH } as const;
-const QUIET = { on: 'observed', known: true, inFlight: 0, idleMs: 5000 } as const;
+const POLICY: OverlapPolicy = { ...NARROW, discardsMax: 2 };
+const after = eventsUnder(POLICY);
 const CLEAN = { on: 'listed', orphans: [] } as const;
-const COVERED = { on: 'covered', by: 'copy' } as const;
-const CANCELLED = { on: 'cancelled', reason: 'wrong credential' } as const;
-
-function at(mono: number, boot = 1): Instant {
-  return { boot, mono };
-}
-
-/** Applies events one after the other, ten seconds apart: longer than any pause of the policy. */
-function after(state: OverlapState, events: readonly OverlapEvent[], from = 0): OverlapState {
-  return events.reduce((now, event, index) => evolve(now, event, at(from + index * 10_000), POLICY), state);
-}
-
 const START = beginOverlap(OLD, at(0));
 const TO_VERIFY = [BEGUN, ISSUED];
 const TO_PROMOTE = [...TO_VERIFY, ALIVE, ALIVE];
@@ -61,10 +47,6 @@ const TO_CONFIRM = [...TO_COVER, COVERED];
 const TO_REVOKE = [...TO_CONFIRM, ALIVE];
 const TO_PROVE = [...TO_REVOKE, BEGUN, { on: 'revoke-called' } as const];
 const TO_SWEEP = [...TO_PROVE, DEAD, DEAD, DEAD];
-
-function effectOf(decision: Decision): unknown {
-  return decision.kind === 'act' ? decision.effect : decision.kind;
-}
 
 describe('the straight way', () => {
   const ways: [readonly OverlapEvent[], OverlapStep, unknown][] = [
@@ -242,8 +224,7 @@ describe('drain and cover', () => {
   });
 
   test('the next look is when it may be over, and at most a poll away', () => {
-    const wait = (event: OverlapEvent): Decision =>
-      decide(evolve(draining, event, at(90_000), POLICY), at(90_000), POLICY);
+    const wait = (event: OverlapEvent) => decide(evolve(draining, event, at(90_000), POLICY), at(90_000), POLICY);
     assert.deepEqual(wait(seen(true, 0, 4600)), { kind: 'wait', ms: 400 });
     assert.deepEqual(wait(seen(true, 0, 100)), { kind: 'wait', ms: POLICY.drainPollMs });
     assert.deepEqual(wait(seen(true, 2, 4999)), { kind: 'wait', ms: POLICY.drainPollMs });

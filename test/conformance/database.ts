@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import type { Database } from '../../src/database/database.ts';
+import type { Database, ServingOptions } from '../../src/database/database.ts';
 import { STALE } from '../../src/database/gather.ts';
 import type { Tables } from '../../src/database/schema.ts';
 import { appendLeaf, createHasher, edgeRoot, emptyEdge } from '../../src/ledger/merkle.ts';
@@ -11,12 +11,7 @@ import { type ControlEvent, NOUNS, type Row, type RowImage } from '../../src/mod
 import { Failure } from '../../src/model/failure.ts';
 
 /** Opens the same database again; `onLost` is told when the fence is taken. */
-export type OpenDatabase = (options: {
-  tables: Tables;
-  cutsOf: (event: ControlEvent) => string[];
-  committed: (events: readonly ControlEvent[], size: number) => void;
-  onLost: (why: string) => void;
-}) => Promise<Database>;
+export type OpenDatabase = (options: ServingOptions) => Promise<Database>;
 
 interface Named extends Row {
   readonly name: string | null;

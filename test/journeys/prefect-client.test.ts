@@ -2,34 +2,23 @@
 // token, and never the server's string. Task runs exist only as events, which go over a WebSocket: that they arrive shows that it is open. Then the
 // version retires while the client goes on: it connects anew and loses nothing. Skipped, and said so, where Prefect cannot be installed.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import test from 'node:test';
-import { addCredential, addService, assertReplays, entriesOf, grant, issueToken } from '../support/applications.ts';
+import { assertReplays, entriesOf } from '../support/applications.ts';
 import { startHouse } from '../support/house.ts';
-import { preparePrefect, startPrefectClient, startPrefectServer } from '../support/prefect.ts';
+import {
+  FLOW_ACTIONS,
+  isPrefectReady,
+  prefectDirectory,
+  startLentClient,
+  startPrefectServer,
+} from '../support/prefect.ts';
 
 /** All that a test file may take, but for what it takes to install. */
 const STARTS_MS = 75_000;
 const STRING = 'admin:canary-of-the-real-server';
 
 /** What docs/providers/prefect-server.md says a flow's client needs, and who listens to events. */
-const ACTIONS = [
-  'admin.get-version',
-  'csrf-token.get',
-  'flow.create',
-  'flow-run.create',
-  'flow-run.set-state',
-  'flow-run.get',
-  'flow.get',
-  'admin-storage.get',
-  'log.create',
-  'log.subscribe',
-  'event.publish',
-  'event.subscribe',
-  'event.list',
-];
+const ACTIONS = [...FLOW_ACTIONS, 'log.subscribe', 'event.subscribe', 'event.list'];
 
 const PROGRAM = `
 import asyncio, sys, time
@@ -96,36 +85,21 @@ async function taskRunsOf(origin: string): Promise<TaskRun[]> {
 }
 
 test('the official client runs flows through the broker and loses no event, though its version retires meanwhile', async (t) => {
-  const missing = preparePrefect();
-  if (missing !== null) {
-    process.stderr.write(`NOT CHECKED against the official client of Prefect: ${missing}\n`);
-    return t.skip(`NOT CHECKED: ${missing}`);
-  }
+  if (!isPrefectReady(t, 'the official client of Prefect')) return;
   const endsAt = performance.now() + STARTS_MS;
-  const [home, clientHome] = ['server', 'client'].map((name) =>
-    mkdtempSync(path.join(os.tmpdir(), `claviger-prefect-${name}-`)),
-  ) as [string, string];
-  t.after(() => {
-    for (const directory of [home, clientHome]) rmSync(directory, { recursive: true, force: true });
-  });
-  const server = await startPrefectServer(home, STRING, { endsAt, hasServices: true });
+  const home = prefectDirectory(t, 'client');
+  const server = await startPrefectServer(prefectDirectory(t, 'server'), STRING, { endsAt, hasServices: true });
   t.after(() => server.stop());
   const house = await startHouse({ providers: { 'prefect-server': server.origin }, broker: true });
   t.after(() => house.stop());
-  const credential = await addCredential(house, {
-    provider: 'prefect-server',
+  const { credential, client } = await startLentClient(t, house, {
     name: 'prod',
-    kind: 'auth-string',
-    parts: { key: STRING },
+    authString: STRING,
+    actions: ACTIONS,
+    home,
+    program: PROGRAM,
   });
-  const runner = await addService(house, 'runner');
-  await grant(house, runner, credential, ACTIONS);
-  const token = (await issueToken(house, runner)).text;
   const version = house.app.policy.credentials.get(credential)!.current!;
-
-  const url = `${house.brokerOrigin}/prefect-server/prod/api`;
-  const client = startPrefectClient(clientHome, PROGRAM, { url, authString: `x:${token}` });
-  t.after(() => client.stop());
   let isOver = false;
   void client.exit.then(() => {
     isOver = true;

@@ -2,31 +2,24 @@
 // string and restarts the server, the requests of that time wait at the broker, the WebSockets connect anew, and the client sees no failure.
 // Skipped, and said so, where Prefect cannot be installed.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { addCredential, addService, ask, assertReplays, grant, issueToken } from '../support/applications.ts';
+import { ask, assertReplays } from '../support/applications.ts';
 import { startHouse } from '../support/house.ts';
-import { preparePrefect, type RunningPrefect, startPrefectClient, startPrefectServer } from '../support/prefect.ts';
+import {
+  FLOW_ACTIONS,
+  isPrefectReady,
+  prefectDirectory,
+  type RunningPrefect,
+  startLentClient,
+  startPrefectServer,
+} from '../support/prefect.ts';
 
 const STARTS_MS = 140_000;
 const STRING = 'admin:canary-of-the-first-string';
-
-const ACTIONS = [
-  'admin.get-version',
-  'csrf-token.get',
-  'flow.create',
-  'flow-run.create',
-  'flow-run.set-state',
-  'flow-run.get',
-  'flow.get',
-  'admin-storage.get',
-  'log.create',
-  'event.publish',
-];
 
 /** Flows one after the other, until it is told to end; each must give its result. */
 const PROGRAM = `
@@ -67,18 +60,9 @@ process.stdin.on('end', () => {
 }
 
 test('the string of a real server is changed while the official client runs flows, and it sees no failure', async (t) => {
-  const missing = preparePrefect();
-  if (missing !== null) {
-    process.stderr.write(`NOT CHECKED against a real Prefect Server: ${missing}\n`);
-    return t.skip(`NOT CHECKED: ${missing}`);
-  }
+  if (!isPrefectReady(t, 'a real Prefect Server')) return;
   const endsAt = performance.now() + STARTS_MS;
-  const [home, clientHome, tools] = ['server', 'client', 'tools'].map((name) =>
-    mkdtempSync(path.join(os.tmpdir(), `claviger-prefect-${name}-`)),
-  ) as [string, string, string];
-  t.after(() => {
-    for (const directory of [home, clientHome, tools]) rmSync(directory, { recursive: true, force: true });
-  });
+  const home = prefectDirectory(t, 'server');
   let server: RunningPrefect = await startPrefectServer(home, STRING, { endsAt, hasServices: false });
   t.after(() => server.stop());
   const { origin } = server;
@@ -102,7 +86,7 @@ test('the string of a real server is changed while the official client runs flow
   });
   await new Promise<void>((resolve) => restarter.listen(0, '127.0.0.1', resolve));
   t.after(() => restarter.close());
-  const program = path.join(tools, 'set-string');
+  const program = path.join(prefectDirectory(t, 'tools'), 'set-string');
   writeFileSync(program, programText((restarter.address() as AddressInfo).port));
   chmodSync(program, 0o700);
 
@@ -114,20 +98,14 @@ test('the string of a real server is changed while the official client runs flow
     ],
   });
   t.after(() => house.stop());
-  const credential = await addCredential(house, {
-    provider: 'prefect-server',
+  const { credential, client } = await startLentClient(t, house, {
     name: 'main',
-    kind: 'auth-string',
-    parts: { key: STRING },
+    authString: STRING,
+    actions: FLOW_ACTIONS,
+    home: prefectDirectory(t, 'client'),
+    program: PROGRAM,
   });
-  const runner = await addService(house, 'runner');
-  await grant(house, runner, credential, ACTIONS);
-  const token = (await issueToken(house, runner)).text;
-
   let last = '';
-  const url = `${house.brokerOrigin}/prefect-server/main/api`;
-  const client = startPrefectClient(clientHome, PROGRAM, { url, authString: `x:${token}` });
-  t.after(() => client.stop());
   async function until(is: () => boolean | Promise<boolean>, about: string): Promise<void> {
     while (!(await is())) {
       assert(performance.now() < endsAt, `${about}:\n${client.output()}\n${last}`);

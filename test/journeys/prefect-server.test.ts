@@ -1,15 +1,12 @@
 // Claviger's probe against a real Prefect Server, which its twin only stands in for: what each answer is read as, how a string is changed by
 // a restart, and what a server without a string answers. Where Prefect cannot be installed the test is skipped, and says so.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import test from 'node:test';
 import { Secret } from '../../src/model/secret.ts';
 import { prefectServer } from '../../src/providers/prefect-server.ts';
 import type { Call, Place } from '../../src/providers/provider.ts';
 import { directCall } from '../support/direct-call.ts';
-import { preparePrefect, startPrefectServer } from '../support/prefect.ts';
+import { isPrefectReady, prefectDirectory, startPrefectServer } from '../support/prefect.ts';
 
 /** With the installation less than a test file may take. What has not started by then fails. */
 const STARTS_MS = 70_000;
@@ -49,13 +46,8 @@ const ALIVE = 'alive prefect-server.200.version';
 const DEAD = 'dead prefect-server.401.unauthorized';
 
 test('a real Prefect Server: each answer to the probe, a string changed by a restart, a server without one', async (t) => {
-  const missing = preparePrefect();
-  if (missing !== null) {
-    process.stderr.write(`NOT CHECKED against a real Prefect Server: ${missing}\n`);
-    return t.skip(`NOT CHECKED: ${missing}`);
-  }
-  const home = mkdtempSync(path.join(os.tmpdir(), 'claviger-prefect-home-'));
-  t.after(() => rmSync(home, { recursive: true, force: true }));
+  if (!isPrefectReady(t, 'a real Prefect Server')) return;
+  const home = prefectDirectory(t, 'home');
   const [first, second] = ['admin:canary-first string: with a colon', 'admin:canary-second'];
   assert.match(first, kind.format['key']!);
 

@@ -1,36 +1,13 @@
 // A twin of the kit as the conformance suite wants one: started, checked against the provider's own document, ended.
 import { Secret } from '../../src/model/secret.ts';
 import type { Acting, Kind, KindSettings, Parts } from '../../src/providers/provider.ts';
-import type { Fault, FaultName } from '../../twins/faults.ts';
+import type { FaultName } from '../../twins/faults.ts';
 import { startTwin } from '../../twins/kit.io.ts';
 import type { KitControl, KitDefinition, KitKey } from '../../twins/kit.ts';
 import type { MadeKey, ProviderTwin } from '../conformance/provider.ts';
 import { directCall } from './direct-call.ts';
 import { loadOpenApi, type OpenApiDocument } from './openapi.ts';
-
-const HOUR_MS = 3_600_000;
-
-/** Settings under which each fault strikes at once, without a test having to wait. */
-const FAULTS: Record<FaultName, Partial<Fault>> = {
-  'revoke-late': { ms: HOUR_MS },
-  'revoke-ignored': {},
-  'revoked-key-flaps': { probability: 0.5 },
-  'create-lost': { ms: 5 },
-  'create-slow': { ms: 5 },
-  'create-arrives-later': {},
-  'dead-on-arrival': {},
-  'create-propagates-late': { ms: HOUR_MS },
-  'grace-ignored': {},
-  'quota-full': {},
-  'good-key-refused': { probability: 0.5 },
-  'outage-401': {},
-  'rate-limited': { retryAfter: '3' },
-  'server-error': {},
-  'server-error-after': { status: 502 },
-  'cut-before': {},
-  'cut-after': {},
-  'list-lags': { ms: HOUR_MS },
-};
+import { twinFaults } from './twin-faults.ts';
 
 export interface KitTwinOptions<State> {
   readonly definition: KitDefinition<State>;
@@ -79,9 +56,6 @@ export async function kitTwin<State>(options: KitTwinOptions<State>): Promise<Pr
     },
   });
   const { control } = twin;
-  const faults = (Object.keys(FAULTS) as FaultName[]).filter((name) => options.without?.includes(name) !== true);
-  const losing: FaultName[] = ['create-lost', 'create-arrives-later', 'cut-after', 'server-error-after'];
-  const lying: FaultName[] = ['revoke-late', 'revoke-ignored'];
   const { byHand } = options;
   return {
     call: directCall(twin.origin),
@@ -97,11 +71,7 @@ export async function kitTwin<State>(options: KitTwinOptions<State>): Promise<Pr
             end: (_kind, made) => control.endByHand(made.providerKeyId),
           },
         }),
-    faults,
-    inject: (fault) => control.fault(fault as FaultName, FAULTS[fault as FaultName]),
-    clearFaults: () => control.clearFaults(),
-    liesAboutRevocation: lying.filter((name) => faults.includes(name)),
-    losesCreates: losing.filter((name) => faults.includes(name)),
+    ...twinFaults(control, options.without),
     isAlive: (id) => control.isAlive(id),
     problems: () => (known.length < options.documents.length ? null : problems),
     documentAbsent: `NOT CHECKED: ${options.documents.map((one) => one.file).join(', ')} not in the shared folder`,

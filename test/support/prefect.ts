@@ -1,10 +1,13 @@
-// A real Prefect Server and its official client, installed on first use into a virtual environment below the system's temporary directory. Where
-// Python or the package is missing, the reason is given and the tests that need it are skipped.
+// A real Prefect Server and its official client, installed on first use into a virtual environment below the system's temporary directory, and that
+// client as an application of a house. Where Python or the package is missing, the reason is given and the tests that need it are skipped.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import type { TestContext } from 'node:test';
+import { addCredential, addService, grant, issueToken } from './applications.ts';
+import type { House } from './house.ts';
 
 /** What docs/providers/prefect-server.md was measured with; newer releases of FastAPI take away an argument that this one uses. */
 const PACKAGES = ['prefect==3.8.8', 'fastapi<0.151'];
@@ -18,7 +21,7 @@ const INSTALL_MS = 100_000;
 const LOGS = { PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED: 'true', PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED: 'true' };
 
 /** Whether Prefect can be run; installs it where it is not there. A text says why not. */
-export function preparePrefect(): string | null {
+function preparePrefect(): string | null {
   if (existsSync(PROGRAM)) return null;
   process.stderr.write(`installing ${PACKAGES[0]} into ${VENV}…\n`);
   const steps: [string, string[]][] = [
@@ -35,6 +38,22 @@ export function preparePrefect(): string | null {
     }
   }
   return null;
+}
+
+/** Whether Prefect can be run. Where it cannot, the test is skipped, and says against what it was not checked. */
+export function isPrefectReady(t: TestContext, against: string): boolean {
+  const missing = preparePrefect();
+  if (missing === null) return true;
+  process.stderr.write(`NOT CHECKED against ${against}: ${missing}\n`);
+  t.skip(`NOT CHECKED: ${missing}`);
+  return false;
+}
+
+/** An empty directory, which is gone after the test. */
+export function prefectDirectory(t: TestContext, name: string): string {
+  const directory = mkdtempSync(path.join(os.tmpdir(), `claviger-prefect-${name}-`));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }
 
 /** What both need: nothing of the machine's own settings, and nothing that is told to anybody. */
@@ -119,7 +138,7 @@ export interface PrefectClient {
 }
 
 /** Runs a program with the official client, as an application is configured that uses the broker: its address, and a token as the password. */
-export function startPrefectClient(
+function startPrefectClient(
   home: string,
   program: string,
   api: { readonly url: string; readonly authString: string },
@@ -141,4 +160,47 @@ export function startPrefectClient(
     exit: new Promise((resolve) => child.once('exit', resolve)),
     stop: () => ended(child),
   };
+}
+
+/** What docs/providers/prefect-server.md says a flow's client needs, less what it subscribes to. */
+export const FLOW_ACTIONS = [
+  'admin.get-version',
+  'csrf-token.get',
+  'flow.create',
+  'flow-run.create',
+  'flow-run.set-state',
+  'flow-run.get',
+  'flow.get',
+  'admin-storage.get',
+  'log.create',
+  'event.publish',
+];
+
+/** Gives a house the server's string as a credential, and starts a client that has a grant on it and the broker's address. */
+export async function startLentClient(
+  t: TestContext,
+  house: House,
+  lent: {
+    /** Of the credential. */
+    readonly name: string;
+    /** The server's: `user:password`. */
+    readonly authString: string;
+    readonly actions: readonly string[];
+    readonly home: string;
+    readonly program: string;
+  },
+): Promise<{ readonly credential: string; readonly client: PrefectClient }> {
+  const credential = await addCredential(house, {
+    provider: 'prefect-server',
+    name: lent.name,
+    kind: 'auth-string',
+    parts: { key: lent.authString },
+  });
+  const runner = await addService(house, 'runner');
+  await grant(house, runner, credential, lent.actions);
+  const token = (await issueToken(house, runner)).text;
+  const url = `${house.brokerOrigin}/prefect-server/${lent.name}/api`;
+  const client = startPrefectClient(lent.home, lent.program, { url, authString: `x:${token}` });
+  t.after(() => client.stop());
+  return { credential, client };
 }

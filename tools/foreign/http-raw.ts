@@ -1,10 +1,11 @@
 // The corpus of raw HTTP requests, against the real broker. Its script is caller and upstream at once, and judges what comes back
 // and what is forwarded. Every request reaches the upstream on a connection of its own: the script begins a new record with
 // each case and would not see what arrives on a connection that it knew before.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { readLines } from './corpus.ts';
 import { openBroker } from './open-broker.ts';
 import type { ForeignResult } from './result.ts';
 import { brokenRun, type Printed, runScript } from './runner.ts';
@@ -13,9 +14,7 @@ import { brokenRun, type Printed, runScript } from './runner.ts';
 const IDLE_MS = 100;
 
 function linesOf(file: string): Record<string, unknown>[] {
-  if (!existsSync(file)) return [];
-  const lines = readFileSync(file, 'utf8').split('\n');
-  return lines.filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
+  return existsSync(file) ? readLines(file) : [];
 }
 
 /** The script must listen on a port that the broker knows beforehand. */

@@ -3,23 +3,30 @@
 // no refusal of a person hides how the form of a request was judged; and records are acknowledged at once, in memory.
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { type CatalogueRow, formatAction } from '../../src/access/catalogue.ts';
+import { formatAction } from '../../src/access/catalogue.ts';
 import { type Admit, createGuardian } from '../../src/access/guardian.io.ts';
 import { policyOf } from '../../src/access/policy.ts';
-import type { GrantRow, PrincipalRow, TokenRow } from '../../src/access/principal.ts';
 import { newTokenText } from '../../src/access/token.ts';
 import { compileInjection } from '../../src/broker/inject.ts';
 import { type BrokerLimits, createBroker, DEFAULT_LIMITS } from '../../src/broker/listener.io.ts';
-import { type CredentialRow, DEFAULT_ROTATION, type VersionRow } from '../../src/credentials/credential.ts';
 import { createGate } from '../../src/credentials/gate.ts';
 import { createLive, type Live } from '../../src/credentials/live.ts';
-import { emptyRows, type Noun, type Row, type Rows } from '../../src/model/change.ts';
+import type { Rows } from '../../src/model/change.ts';
 import { Secret } from '../../src/model/secret.ts';
 import { createDialer } from '../../src/net/dial.io.ts';
 import { resolveRedirect } from '../../src/net/redirect.ts';
 import { createGuard, createResolver } from '../../src/net/resolve.io.ts';
 import type { Action, Place } from '../../src/providers/provider.ts';
 import { machineRandom } from '../../src/vault/cipher.io.ts';
+import {
+  catalogueRow,
+  credentialRow,
+  grantRow,
+  principalRow,
+  rowsOf,
+  tokenRow,
+  versionRow,
+} from '../../test/support/rows.ts';
 
 /** What the broker injects; it must never be seen by a caller. */
 export const CANARY_KEY = 'canary-key-of-the-open-broker';
@@ -81,92 +88,20 @@ function everyAction(): Action[] {
 
 /** One row of each noun: whoever comes is `anybody`, who holds a grant of everything on the one credential. */
 function openRows(origin: string, places: readonly Place[], text: string): Rows {
-  const rows = emptyRows();
-  const common = { rowVersion: 1, createdAt: 0, managedBy: null, note: '', owner: '' };
-  const catalogue: CatalogueRow = {
-    id: 'cat_open',
-    rowVersion: 1,
-    provider: 'open',
-    actions: everyAction().map(formatAction),
-  };
-  const principal: PrincipalRow = {
-    ...common,
-    id: 'prn_open',
-    space: 'default',
-    name: 'anybody',
-    kind: 'service',
-    roles: [],
-    disabledAt: null,
-  };
-  const token: TokenRow = {
-    id: 'tok_open',
-    rowVersion: 1,
-    principalId: principal.id,
-    hash: hash(text),
-    hint: text.slice(-4),
-    note: '',
-    credentialId: 'crd_open',
-    networks: [],
-    createdAt: 0,
-    expiresAt: null,
-    revokedAt: null,
-    replacedBy: null,
-  };
-  const credential: CredentialRow = {
-    ...common,
-    id: 'crd_open',
-    space: 'default',
-    environment: 'default',
-    provider: 'open',
-    name: 'open',
-    kind: 'key',
-    purpose: 'lend',
-    issuerId: null,
-    origin,
-    places,
-    settings: {},
-    policy: DEFAULT_ROTATION,
-    suspendedAt: null,
-    suspendReason: null,
-    retiredAt: null,
-  };
-  const version: VersionRow = {
-    id: 'ver_open',
-    rowVersion: 1,
-    credentialId: credential.id,
-    number: 1,
-    state: 'current',
-    providerKeyId: null,
-    label: null,
-    envelopeDigest: '',
-    secondCopyAt: null,
-    expiresAt: null,
-    createdAt: 0,
-    promotedAt: 0,
-    retiredAt: null,
-    revokingAt: null,
-    revokedAt: null,
-    reason: null,
-    certificateId: null,
-  };
-  const grant: GrantRow = {
-    id: 'gnt_open',
-    rowVersion: 1,
-    principalId: principal.id,
-    credentialId: credential.id,
-    actions: ['*'],
-    parameters: {},
-    networks: [],
-    rate: null,
-    expiresAt: null,
-    revokedAt: null,
-    createdAt: 0,
-    note: '',
-    managedBy: null,
-  };
-  const all = { catalogue, principal, token, credential, version, grant };
-  for (const [noun, row] of Object.entries(all) as [Noun, Row][]) rows.get(noun)!.set(row.id, row);
-  return rows;
+  const principalId = 'prn_open';
+  const credentialId = 'crd_open';
+  const token = { id: 'tok_open', principalId, hash: hash(text), hint: text.slice(-4), credentialId };
+  const credential = { id: credentialId, provider: 'open', name: 'open', kind: 'key', origin, places, settings: {} };
+  const version = { id: 'ver_open', credentialId, providerKeyId: null, createdAt: 0, promotedAt: 0 };
+  const actions = everyAction().map(formatAction);
+  return rowsOf(
+    { noun: 'catalogue', row: catalogueRow({ id: 'cat_open', provider: 'open', actions }) },
+    { noun: 'principal', row: principalRow({ id: principalId, name: 'anybody', createdAt: 0 }) },
+    { noun: 'token', row: tokenRow({ ...token, createdAt: 0 }) },
+    { noun: 'credential', row: credentialRow({ ...credential, createdAt: 0 }) },
+    { noun: 'version', row: versionRow(version) },
+    { noun: 'grant', row: grantRow({ id: 'gnt_open', principalId, credentialId, createdAt: 0 }) },
+  );
 }
 
 /** Starts the broker on a free port of loopback. It lives until `close`. */

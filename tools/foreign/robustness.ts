@@ -4,21 +4,16 @@
 // Not here: YAML, which is the configuration's (src/config), and the corpora themselves.
 //
 // usage: node tools/foreign/robustness.ts DIRECTORY    (the directory holds json_parsing.jsonl and naughty_strings.jsonl)
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isStorableText } from '../../src/model/json.ts';
 import { type House, startHouse } from '../../test/support/house.ts';
+import { countVerdicts, readLines, runAlone } from './corpus.ts';
 import type { ForeignResult } from './result.ts';
 
 interface JsonCase {
   readonly name: string;
   readonly expect: 'accept' | 'reject' | 'either';
   readonly b64: string;
-}
-
-function readLines<T>(file: string): T[] {
-  const lines = readFileSync(file, 'utf8').split('\n');
-  return lines.filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as T);
 }
 
 interface Target {
@@ -199,15 +194,7 @@ function strictFields(house: House, serviceId: string): Field[] {
 
 /** Runs both corpora in `directory` against a house of its own. */
 export async function run(directory: string): Promise<ForeignResult> {
-  const failures: string[] = [];
-  let passed = 0;
-  let failed = 0;
-  function record(id: string, wrong: readonly string[]): void {
-    if (wrong.length === 0) passed++;
-    else failed++;
-    failures.push(...wrong.map((one) => `${id}: ${one}`));
-  }
-
+  const { record, result } = countVerdicts();
   // A closed port: no provider is asked.
   const house = await startHouse({ providers: { neon: 'http://127.0.0.1:9' } });
   try {
@@ -253,20 +240,7 @@ export async function run(directory: string): Promise<ForeignResult> {
   } finally {
     await house.stop();
   }
-  const goal = 'no 5xx; text byte-exact; JSON told from what is not';
-  return { name: 'robustness', passed, failed, skipped: 0, goal, failures };
+  return result('robustness', 'no 5xx; text byte-exact; JSON told from what is not');
 }
 
-if (import.meta.main) {
-  const [directory] = process.argv.slice(2);
-  if (directory === undefined) {
-    process.stderr.write('usage: robustness.ts DIRECTORY\n');
-    process.exit(2);
-  }
-  const result = await run(directory);
-  for (const failure of result.failures) process.stdout.write(`✖ ${failure}\n`);
-  process.stdout.write(
-    `${result.name}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped (goal: ${result.goal})\n`,
-  );
-  process.exitCode = result.failed === 0 && result.passed > 0 ? 0 : 1;
-}
+if (import.meta.main) await runAlone('robustness.ts', run);

@@ -3,10 +3,11 @@
 // the harmless request and no other, or be refused. A target may be asked for and may be redirected to; nobody is led there.
 // Not here: upstream settings and calls of our own (ssrf-crlf.ts).
 import path from 'node:path';
+import { countVerdicts, readLines, textOf } from './corpus.ts';
 import { openBroker } from './open-broker.ts';
 import { isWhole, OK, startUpstream, talk } from './raw.ts';
 import type { ForeignResult } from './result.ts';
-import { decodings, readLines, textOf } from './ssrf-crlf.ts';
+import { decodings } from './ssrf-crlf.ts';
 
 const END = 'Connection: close\r\n\r\n';
 
@@ -148,14 +149,7 @@ export async function run(directory: string): Promise<ForeignResult[]> {
       return { up: upstream.received.filter((text) => text !== ''), down };
     },
   };
-  const failures: string[] = [];
-  let passed = 0;
-  let failed = 0;
-  const record = (id: string, leaks: readonly string[]) => {
-    if (leaks.length === 0) passed++;
-    else failed++;
-    failures.push(...leaks.map((leak) => `${id}: ${leak}`));
-  };
+  const { record, result } = countVerdicts();
   try {
     for (const line of readLines(path.join(directory, 'crlf.jsonl'))) {
       record(textOf(line, 'id'), await leaksAsText(bench, textOf(line, 'value')));
@@ -167,7 +161,5 @@ export async function run(directory: string): Promise<ForeignResult[]> {
     await broker.close();
     await upstream.close();
   }
-  return [
-    { name: 'ssrf-crlf (broker)', passed, failed, skipped: 0, goal: 'no extra header line, nobody led away', failures },
-  ];
+  return [result('ssrf-crlf (broker)', 'no extra header line, nobody led away')];
 }

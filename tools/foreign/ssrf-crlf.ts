@@ -4,7 +4,6 @@
 // but a server of its own on loopback is ever dialled. Not here: the broker (ssrf-crlf-broker.ts), and the corpus itself.
 //
 // usage: node tools/foreign/ssrf-crlf.ts DIRECTORY    (the directory holds ssrf.jsonl and crlf.jsonl)
-import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { parseAddress } from '../../src/model/address.ts';
@@ -16,20 +15,10 @@ import { type OriginSettings, validateOrigin } from '../../src/net/origin.ts';
 import { resolveRedirect } from '../../src/net/redirect.ts';
 import { createGuard, createResolver } from '../../src/net/resolve.io.ts';
 import type { Call, Place, ProviderRequest } from '../../src/providers/provider.ts';
+import { countVerdicts, readLines, runAlone, textOf } from './corpus.ts';
 import type { ForeignResult } from './result.ts';
 
 const clock = { now: Date.now, monotonic: () => performance.now() };
-
-export function readLines(file: string): Record<string, unknown>[] {
-  const lines = readFileSync(file, 'utf8').split('\n');
-  return lines.filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
-export function textOf(record: Record<string, unknown>, field: string): string {
-  const value = record[field];
-  if (typeof value !== 'string') throw new Error(`a line of the corpus has no text ${field}`);
-  return value;
-}
 
 /** The last one opens a network that no answer below lies in: opening one must not open the others. */
 const SETTINGS: Readonly<Record<string, OriginSettings>> = {
@@ -205,15 +194,7 @@ async function leaksAsText(call: Call, recorder: Recorder, value: string): Promi
 
 /** Runs the whole corpus in `directory`. A case passes when every variant of it is refused or harmless. */
 export async function run(directory: string): Promise<ForeignResult> {
-  const failures: string[] = [];
-  let passed = 0;
-  let failed = 0;
-  function record(id: string, leaks: readonly string[]): void {
-    if (leaks.length === 0) passed++;
-    else failed++;
-    failures.push(...leaks.map((leak) => `${id}: ${leak}`));
-  }
-
+  const { record, result } = countVerdicts();
   for (const line of readLines(path.join(directory, 'ssrf.jsonl'))) {
     const target = textOf(line, 'url');
     record(textOf(line, 'id'), [...(await leaksAsUpstream(target)), ...leaksAsRedirect(target)]);
@@ -234,19 +215,7 @@ export async function run(directory: string): Promise<ForeignResult> {
     await dialer.close();
     recorder.server.close();
   }
-  return { name: 'ssrf-crlf', passed, failed, skipped: 0, goal: '100 % blocked', failures };
+  return result('ssrf-crlf', '100 % blocked');
 }
 
-if (import.meta.main) {
-  const [directory] = process.argv.slice(2);
-  if (directory === undefined) {
-    process.stderr.write('usage: ssrf-crlf.ts DIRECTORY\n');
-    process.exit(2);
-  }
-  const result = await run(directory);
-  for (const failure of result.failures) process.stdout.write(`✖ ${failure}\n`);
-  process.stdout.write(
-    `${result.name}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped (goal: ${result.goal})\n`,
-  );
-  process.exitCode = result.failed === 0 && result.passed > 0 ? 0 : 1;
-}
+if (import.meta.main) await runAlone('ssrf-crlf.ts', run);

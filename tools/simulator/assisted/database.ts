@@ -12,7 +12,7 @@ export function commit(world: World, after: OverlapState, event: OverlapEvent, d
   row.state = after;
   row.rowVersion++;
   world.movedAt = world.now;
-  mixDigest(world, event.on);
+  mixDigest(world, event.on, row.rowVersion);
   if (world.log !== null) noteEntry(world, before, event);
   move(world, before, event);
   // The store may have been down for a while since it happened.

@@ -1,6 +1,7 @@
 // The provider as it truly behaves: keys that are made by hand or by replacement, that end by hand, by a cut, by their grace or by our call, and
 // what a reading of one says. Faults that lie about the truth are here; what is done about them is not.
 import { chance } from '../random.ts';
+import { flaps } from '../timeline.ts';
 import { checkDeath } from './invariants.ts';
 import { type AssistedKey, count, type Death, isAccepted, later, NEVER, note, violate, type World } from './world.ts';
 
@@ -68,12 +69,5 @@ export function read(world: World, key: AssistedKey | null): Reading {
     if (plan.hasOutage && Math.floor(world.now / 4_000) % 4 === 1) return 'dead';
   }
   if (key === null) return 'alive';
-  if (!isAccepted(world, key)) return 'dead';
-  // A flap is shorter than a proof takes.
-  const isSettled = world.now - world.flappedAt > 3 * plan.policy.death.spacingMs;
-  if (world.hasFaults && isSettled && chance(dice, plan.flaky)) {
-    world.flappedAt = world.now;
-    return 'dead';
-  }
-  return 'alive';
+  return isAccepted(world, key) && !flaps(world) ? 'alive' : 'dead';
 }

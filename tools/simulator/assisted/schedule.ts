@@ -4,11 +4,22 @@ import { driveProtocol } from '../../../src/credentials/drive.ts';
 import { beginOverlap, OVERLAP } from '../../../src/rotation/overlap.ts';
 import { below, chance, HALF, throwDice } from '../random.ts';
 import type { Outcome } from '../schedule.ts';
+import { beginTimeline, outcomeOf, turn } from '../timeline.ts';
 import { checkEnd } from './invariants.ts';
 import { ask, cancel, deleteEarly, notice, supersede } from './person.ts';
-import { drawPlan, FAULTS_END_MS, LATE_MAX_MS, STALL_MAX_MS } from './plan.ts';
+import { type AssistedPlan, drawPlan, FAULTS_END_MS, LATE_MAX_MS, STALL_MAX_MS } from './plan.ts';
 import { perform } from './shell.ts';
-import { type AssistedKey, count, type Driver, later, NEVER, note, violate, type World } from './world.ts';
+import {
+  type AssistedInvariant,
+  type AssistedKey,
+  count,
+  type Driver,
+  later,
+  NEVER,
+  note,
+  violate,
+  type World,
+} from './world.ts';
 
 /** More asks than this in one schedule is a run that does not end. */
 const ASKS_MAX = 4_000;
@@ -39,7 +50,7 @@ export function runSchedule(seed: number, log: string[] | null, tally: Map<strin
       });
     }
     const { rowVersion } = world.row;
-    if (!turn(world)) break;
+    if (!turn(world, step)) break;
     if (world.row.rowVersion === rowVersion) continue;
     notice(world);
     takeUp(world);
@@ -47,8 +58,7 @@ export function runSchedule(seed: number, log: string[] | null, tally: Map<strin
   const { end } = world.row.state;
   if (world.violation === null && (end === null || end === 'blocked'))
     violate(world, 'end', 'nothing will happen any more, and the run has not ended');
-  const { violation, entries, asks } = world;
-  return { seed, violation: violation as Outcome['violation'], digest: world.digest >>> 0, entries, asks };
+  return outcomeOf(world);
 }
 
 function open(seed: number, log: string[] | null, tally: Map<string, number>): World {
@@ -68,18 +78,15 @@ function open(seed: number, log: string[] | null, tally: Map<string, number>): W
   const state = beginOverlap(held, { boot: 1, mono: 0 }, plan.means);
   if (log !== null) log.push(JSON.stringify(plan));
   return {
-    seed,
-    dice,
-    plan,
-    log,
-    tally,
-    now: 0,
-    boot: 1,
-    bootedAt: 0,
+    ...beginTimeline<AssistedPlan, Driver, AssistedInvariant>({
+      seed,
+      dice,
+      plan,
+      log,
+      tally,
+      hasFaults: !plan.isClean,
+    }),
     isDown: false,
-    hasFaults: !plan.isClean,
-    drivers: [],
-    tasks: [],
     keys: [first],
     active: first,
     row: { state, rowVersion: 1, run: 1 },
@@ -94,20 +101,12 @@ function open(seed: number, log: string[] | null, tally: Map<string, number>): W
       resumes: 0,
       wasTold: false,
     },
-    effective: 0,
-    onTheirWay: 0,
     mayHaveReplaced: false,
     badKeys: 0,
     awaitsSince: 0,
     watchesSince: 0,
     wasSuperseded: false,
     movedAt: 0,
-    flappedAt: -1_000_000,
-    nextId: 1,
-    entries: 0,
-    asks: 0,
-    digest: 0,
-    violation: null,
   };
 }
 
@@ -155,27 +154,6 @@ function start(world: World): void {
     sawUndeletedAt: -1_000_000,
     looksTooMany: 0,
   });
-}
-
-/** The next thing in time: a task, or a driver that wakes. False where nothing will ever happen. */
-function turn(world: World): boolean {
-  const { drivers, tasks } = world;
-  let driver: Driver | null = null;
-  for (let i = 0; i < drivers.length; i++)
-    if (driver === null || drivers[i]!.wakeAt < driver.wakeAt) driver = drivers[i]!;
-  let next = -1;
-  for (let i = 0; i < tasks.length; i++) if (next < 0 || tasks[i]!.at < tasks[next]!.at) next = i;
-  if (next >= 0 && (driver === null || tasks[next]!.at <= driver.wakeAt)) {
-    const task = tasks[next]!;
-    tasks.splice(next, 1);
-    world.now = Math.max(world.now, task.at);
-    task.run();
-    return true;
-  }
-  if (driver === null) return false;
-  world.now = Math.max(world.now, driver.wakeAt);
-  step(world, driver);
-  return true;
 }
 
 function step(world: World, driver: Driver): void {

@@ -2,8 +2,10 @@
 // drawn from the seed (plan.ts); what must hold is checked where the truth is known (invariants.ts). Only data and what every other file does with it.
 import type { DriveEnd } from '../../../src/credentials/drive.ts';
 import type { OverlapAnswer, OverlapAsk, OverlapState } from '../../../src/rotation/overlap-state.ts';
-import type { Dice } from '../random.ts';
+import type { Timeline } from '../timeline.ts';
 import type { AssistedPlan } from './plan.ts';
+
+export { count, later, mixDigest, note, violate } from '../timeline.ts';
 
 export const NEVER = Number.POSITIVE_INFINITY;
 
@@ -67,11 +69,6 @@ export interface Driver {
   looksTooMany: number;
 }
 
-export interface Task {
-  readonly at: number;
-  readonly run: () => void;
-}
-
 export interface Person {
   /** The key in hand: made, and not known to be taken. */
   inHand: AssistedKey | null;
@@ -86,29 +83,15 @@ export interface Person {
   wasTold: boolean;
 }
 
-export interface World {
-  readonly seed: number;
-  readonly dice: Dice;
-  readonly plan: AssistedPlan;
-  readonly log: string[] | null;
-  readonly tally: Map<string, number>;
-  now: number;
-  /** Number of the newest start; it is the fence. */
-  boot: number;
-  bootedAt: number;
+/** `effective` and `onTheirWay` are of the run in hand. */
+export interface World extends Timeline<AssistedPlan, Driver, AssistedInvariant> {
   isDown: boolean;
-  hasFaults: boolean;
-  drivers: Driver[];
-  tasks: Task[];
   readonly keys: AssistedKey[];
   /** The key that a replacement replaces. */
   active: AssistedKey;
   row: Row;
   versions: StoredVersion[];
   readonly person: Person;
-  /** Replacements of this run that took effect, and that may still arrive. */
-  effective: number;
-  onTheirWay: number;
   /** By what is on record: a replacement of this run was asked for and not certainly refused. */
   mayHaveReplaced: boolean;
   /** Keys made so far that are no good. */
@@ -119,12 +102,6 @@ export interface World {
   wasSuperseded: boolean;
   /** When the row was last written by somebody whom its drivers do not know of. */
   movedAt: number;
-  flappedAt: number;
-  nextId: number;
-  entries: number;
-  asks: number;
-  digest: number;
-  violation: { readonly invariant: AssistedInvariant; readonly detail: string; readonly at: number } | null;
 }
 
 /** The invariants, by the name that a violation carries. docs/simulator.md says each in a sentence. */
@@ -151,30 +128,6 @@ export type AssistedInvariant =
   | 'end'
   | 'total'
   | 'deterministic';
-
-export function violate(world: World, invariant: AssistedInvariant, detail: string): void {
-  world.violation ??= { invariant, detail, at: world.now };
-}
-
-export function note(world: World, text: string): void {
-  world.log?.push(`${String(world.now).padStart(9)}  ${text}`);
-}
-
-export function count(world: World, what: string): void {
-  world.tally.set(what, (world.tally.get(what) ?? 0) + 1);
-}
-
-export function later(world: World, ms: number, run: () => void): void {
-  world.tasks.push({ at: world.now + ms, run });
-}
-
-/** Folds a journal entry into the digest: two runs of one seed must agree in every one. */
-export function mixDigest(world: World, event: string): void {
-  world.entries++;
-  let hash = Math.imul(world.digest ^ world.now, 0x01000193);
-  for (let i = 0; i < event.length; i++) hash = Math.imul(hash ^ event.charCodeAt(i), 0x01000193);
-  world.digest = Math.imul(hash ^ world.row.rowVersion, 0x01000193) >>> 0;
-}
 
 export function isAccepted(world: World, key: AssistedKey): boolean {
   return world.now >= key.activeAt && world.now < key.deadAt;

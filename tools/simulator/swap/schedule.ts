@@ -3,9 +3,20 @@ import { driveProtocol } from '../../../src/credentials/drive.ts';
 import { beginSwap, evolve, SWAP } from '../../../src/rotation/swap.ts';
 import { below, chance, throwDice } from '../random.ts';
 import type { Outcome } from '../schedule.ts';
-import { drawPlan } from './plan.ts';
+import { beginTimeline, outcomeOf, turn } from '../timeline.ts';
+import { drawPlan, type SwapPlan } from './plan.ts';
 import { commit, monoOf, perform } from './shell.ts';
-import { count, type Driver, later, mono, note, type SlotKey, violate, type World } from './world.ts';
+import {
+  count,
+  type Driver,
+  later,
+  mono,
+  note,
+  type SlotKey,
+  type SwapInvariant,
+  violate,
+  type World,
+} from './world.ts';
 
 /** More asks than this in one schedule is a run that does not end. */
 const ASKS_MAX = 3_000;
@@ -30,11 +41,10 @@ export function runSchedule(seed: number, log: string[] | null, tally: Map<strin
     const { end } = world.row.state;
     if (end !== null && end !== 'blocked') break;
     if (end === 'blocked' && world.drivers.length === 0 && !resume(world)) break;
-    if (!turn(world)) break;
+    if (!turn(world, step)) break;
   }
   if (world.violation === null) close(world);
-  const { violation, entries, asks } = world;
-  return { seed, violation: violation as Outcome['violation'], digest: world.digest >>> 0, entries, asks };
+  return outcomeOf(world);
 }
 
 function open(seed: number, log: string[] | null, tally: Map<string, number>): World {
@@ -43,31 +53,13 @@ function open(seed: number, log: string[] | null, tally: Map<string, number>): W
   const first: SlotKey = { id: 'key0', isAlive: true, lingersUntil: 0 };
   const held = { versionId: 'ver-key0', providerKeyId: 'key0' };
   return {
-    seed,
-    dice,
-    plan,
-    log,
-    tally,
-    now: 0,
-    boot: 1,
-    bootedAt: 0,
-    hasFaults: true,
-    drivers: [],
-    tasks: [],
+    ...beginTimeline<SwapPlan, Driver, SwapInvariant>({ seed, dice, plan, log, tally, hasFaults: true }),
     keys: [first],
     slot: first,
     row: { state: beginSwap(held, plan.source, { boot: 1, mono: 0 }), rowVersion: 1 },
     versions: [{ ...held, hasBytes: true, state: 'current' }],
     hold: null,
     inFlight: [],
-    onTheirWay: 0,
-    effective: 0,
-    flappedAt: -1_000_000,
-    nextId: 1,
-    entries: 0,
-    asks: 0,
-    digest: 0,
-    violation: null,
   };
 }
 
@@ -83,28 +75,6 @@ function start(world: World): void {
     wakeAt: world.now,
     isWaiting: false,
   });
-}
-
-/** The next thing in time: a task, or a driver that wakes. False where nothing will ever happen. */
-function turn(world: World): boolean {
-  const driver = world.drivers.reduce<Driver | null>(
-    (first, one) => (first === null || one.wakeAt < first.wakeAt ? one : first),
-    null,
-  );
-  const task = world.tasks.reduce<number>(
-    (first, one, i) => (first < 0 || one.at < world.tasks[first]!.at ? i : first),
-    -1,
-  );
-  if (task >= 0 && (driver === null || world.tasks[task]!.at <= driver.wakeAt)) {
-    const [due] = world.tasks.splice(task, 1);
-    world.now = Math.max(world.now, due!.at);
-    due!.run();
-    return true;
-  }
-  if (driver === null) return false;
-  world.now = Math.max(world.now, driver.wakeAt);
-  step(world, driver);
-  return true;
 }
 
 function step(world: World, driver: Driver): void {

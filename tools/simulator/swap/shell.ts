@@ -3,13 +3,14 @@
 import { verdict } from '../../../src/credentials/death.ts';
 import type { SwapEffect, SwapEvent, SwapState } from '../../../src/rotation/swap-state.ts';
 import { below, chance } from '../random.ts';
+import { flaps } from '../timeline.ts';
 import { ARRIVAL_MS } from './plan.ts';
 import {
   count,
   type Driver,
-  digest,
   isAccepted,
   later,
+  mixDigest,
   mono,
   note,
   type SlotKey,
@@ -73,7 +74,7 @@ export function commit(world: World, after: SwapState, event: SwapEvent): void {
   const before = row.state;
   row.state = after;
   row.rowVersion++;
-  digest(world, event, row.rowVersion);
+  mixDigest(world, event.on, row.rowVersion);
   note(world, `journal ${event.on}: ${before.step} → ${after.step}${after.end === null ? '' : ` ${after.end}`}`);
   if (event.on === 'replaced' && before.source === 'provider') {
     versions.push({ versionId: event.versionId, providerKeyId: event.providerKeyId, hasBytes: true, state: 'pending' });
@@ -218,13 +219,7 @@ function read(world: World, id: string | null): Reading {
   const isOut = plan.outage && world.hasFaults && Math.floor(world.now / 7_000) % 3 === 1;
   if (isOut) return 'dead';
   if (id === null) return 'alive';
-  // A flap is shorter than a proof takes.
-  const isSettled = world.now - world.flappedAt > 3 * plan.policy.death.spacingMs;
-  if (world.hasFaults && isSettled && chance(dice, plan.flaky)) {
-    world.flappedAt = world.now;
-    return 'dead';
-  }
-  return isAccepted(world, id) ? 'alive' : 'dead';
+  return !flaps(world) && isAccepted(world, id) ? 'alive' : 'dead';
 }
 
 /** A bracketed probe: the control is the issuer where there is one, else the other key. */

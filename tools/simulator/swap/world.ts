@@ -2,9 +2,11 @@
 // go wrong is drawn from the seed (plan.ts); what must hold is checked here, where the truth is known.
 
 import type { DriveEnd } from '../../../src/credentials/drive.ts';
-import type { SwapAnswer, SwapAsk, SwapEvent, SwapState } from '../../../src/rotation/swap-state.ts';
-import type { Dice } from '../random.ts';
+import type { SwapAnswer, SwapAsk, SwapState } from '../../../src/rotation/swap-state.ts';
+import type { Timeline } from '../timeline.ts';
 import type { SwapPlan } from './plan.ts';
+
+export { count, later, mixDigest, note, violate } from '../timeline.ts';
 
 export interface SlotKey {
   readonly id: string;
@@ -36,23 +38,7 @@ export interface Driver {
   isWaiting: boolean;
 }
 
-export interface Task {
-  readonly at: number;
-  readonly run: () => void;
-}
-
-export interface World {
-  readonly seed: number;
-  readonly dice: Dice;
-  readonly plan: SwapPlan;
-  readonly log: string[] | null;
-  readonly tally: Map<string, number>;
-  now: number;
-  boot: number;
-  bootedAt: number;
-  hasFaults: boolean;
-  drivers: Driver[];
-  tasks: Task[];
+export interface World extends Timeline<SwapPlan, Driver, SwapInvariant> {
   /** The key that is in the slot is the last one that was put there. */
   readonly keys: SlotKey[];
   slot: SlotKey;
@@ -62,17 +48,6 @@ export interface World {
   hold: { readonly boot: number; readonly since: number } | null;
   /** Ends of the requests that were in flight when the traffic was held. */
   inFlight: number[];
-  /** Replacements whose answer was lost and that will still arrive. */
-  onTheirWay: number;
-  /** Replacements that took effect. */
-  effective: number;
-  /** When a living key was refused last. */
-  flappedAt: number;
-  nextId: number;
-  entries: number;
-  asks: number;
-  digest: number;
-  violation: { readonly invariant: SwapInvariant; readonly detail: string; readonly at: number } | null;
 }
 
 export type SwapInvariant =
@@ -98,30 +73,6 @@ export type SwapInvariant =
   | 'end'
   | 'total'
   | 'deterministic';
-
-export function violate(world: World, invariant: SwapInvariant, detail: string): void {
-  world.violation ??= { invariant, detail, at: world.now };
-}
-
-export function note(world: World, text: string): void {
-  world.log?.push(`${String(world.now).padStart(9)}  ${text}`);
-}
-
-export function count(world: World, what: string): void {
-  world.tally.set(what, (world.tally.get(what) ?? 0) + 1);
-}
-
-export function later(world: World, ms: number, run: () => void): void {
-  world.tasks.push({ at: world.now + ms, run });
-}
-
-/** Folds a journal entry into the digest: two runs of one seed must agree in every one. */
-export function digest(world: World, event: SwapEvent | { readonly on: string }, rowVersion: number): void {
-  world.entries++;
-  let hash = Math.imul(world.digest ^ world.now, 0x01000193);
-  for (let i = 0; i < event.on.length; i++) hash = Math.imul(hash ^ event.on.charCodeAt(i), 0x01000193);
-  world.digest = Math.imul(hash ^ rowVersion, 0x01000193) >>> 0;
-}
 
 export function mono(world: World): number {
   return world.now - world.bootedAt;

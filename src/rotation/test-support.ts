@@ -1,0 +1,42 @@
+// What the tests of the overlap protocol have in common: two keys, narrow limits, what may be heard of them, and a run to which it happens.
+import type { Decision } from '../credentials/drive.ts';
+import type { Instant } from '../model/instant.ts';
+import { evolve, type OverlapEffect, type OverlapEvent, type OverlapState } from './overlap.ts';
+import { defaultOverlapPolicy, type OverlapPolicy } from './policy.ts';
+
+export const OLD = { versionId: 'ver_old', providerKeyId: 'key_old' };
+export const FRESH = { versionId: 'ver_new', providerKeyId: 'key_new' };
+
+export const NARROW: OverlapPolicy = {
+  ...defaultOverlapPolicy(2000),
+  quietMs: 5000,
+  failuresMax: 3,
+  issueAttemptsMax: 3,
+  revokesMax: 2,
+};
+
+export const ALIVE = { on: 'probed', verdict: 'alive' } as const;
+export const DEAD = { on: 'probed', verdict: 'dead' } as const;
+export const UNKNOWN = { on: 'probed', verdict: 'unknown' } as const;
+export const BEGUN = { on: 'begun' } as const;
+export const ISSUED = { on: 'issued', ...FRESH } as const;
+export const QUIET = { on: 'observed', known: true, inFlight: 0, idleMs: 5000 } as const;
+export const COVERED = { on: 'covered', by: 'copy' } as const;
+export const CANCELLED = { on: 'cancelled', reason: 'wrong credential' } as const;
+
+export function at(mono: number, boot = 1): Instant {
+  return { boot, mono };
+}
+
+/** Applies events one after the other, ten seconds apart: longer than any pause of the narrow limits. */
+export function eventsUnder(
+  policy: OverlapPolicy,
+): (state: OverlapState, events: readonly OverlapEvent[], from?: number) => OverlapState {
+  return (state, events, from = 0) =>
+    events.reduce((now, event, index) => evolve(now, event, at(from + index * 10_000), policy), state);
+}
+
+/** What would be done; the kind of a decision that does nothing. */
+export function effectOf(decision: Decision<OverlapEffect, OverlapEvent>): unknown {
+  return decision.kind === 'act' ? decision.effect : decision.kind;
+}
