@@ -5,11 +5,13 @@ import path from 'node:path';
 import type { App } from './app.io.ts';
 import { issuerOf } from './credentials/asking.ts';
 import type { CredentialRow, VersionRow } from './credentials/credential.ts';
+import type { FindingRow } from './credentials/finding.ts';
 import { createInventoryRunner } from './credentials/inventory.io.ts';
-import type { InventoryRunner } from './credentials/inventory-runner.ts';
+import type { InventoryRunner, LogReport } from './credentials/inventory-runner.ts';
 import { labelPart } from './credentials/label.ts';
 import { createProber, type Prober } from './credentials/prober.ts';
 import { envelopeContext } from './credentials/ring.io.ts';
+import { createRecords } from './http/records.io.ts';
 import { writeDurably } from './ledger/checkpoints.io.ts';
 import { nextImage, rowJson } from './model/change.ts';
 import { allRows, findRow } from './model/desk.ts';
@@ -20,7 +22,7 @@ import type { Kind } from './providers/provider.ts';
 import { type DeathFacts, issueCertificate } from './revocation/certificate.ts';
 import type { CertificateRow } from './revocation/revocation.ts';
 import { createRevoker, type RunningRevoker } from './revocation/revoke.io.ts';
-import { dueFor, type Needs } from './rotation/due.ts';
+import { dueFor, mayTryAgain, type Needs } from './rotation/due.ts';
 import type { RotationRow } from './rotation/rotation.ts';
 import { createRotator, type RunningRotator } from './rotation/rotator.io.ts';
 import { credentialNameOf, doubtsAbout } from './targets/program.ts';
@@ -159,10 +161,14 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
       ),
     settleMs: 60_000,
     orphansMax: config.scheduler.orphansMax,
+    records: createRecords(app.database.read),
   });
 
   const timers: NodeJS.Timeout[] = [];
   let inventoryAt = clock.monotonic();
+  /** Scheduled tries for a version that is current still: one that was called off, or failed, is not begun anew at every look. */
+  const tries = new Map<string, { readonly versionId: string; readonly count: number; readonly lastAt: number }>();
+  const logProblems = new Map<string, string | null>();
 
   /** Keys that came in by hand have no rotation to copy them: each look covers those that lack a second copy. */
   async function coverAll(): Promise<void> {
@@ -208,24 +214,46 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
     if (isSealed()) return;
     await coverAll();
     for (const credential of app.policy.credentials.values()) {
-      if (!dueFor(credential.row, credential.current, needsOf(credential.row), clock.now()).due) continue;
+      const { row, current } = credential;
+      if (current === null || !dueFor(row, current, needsOf(row), clock.now()).due) continue;
+      const before = tries.get(row.id);
+      const same = before?.versionId === current.id ? before : null;
+      if (!mayTryAgain(same, clock.now())) continue;
       const request = {
-        credentialId: credential.row.id,
+        credentialId: row.id,
         trigger: 'schedule',
         reason: 'superseded',
         actor: 'system:scheduler',
       } as const;
-      await rotator.request(request).catch((error: unknown) => {
-        if (!Failure.is(error, 'conflict'))
-          report('schedule.refused', { credential: credential.row.id, why: String(error) });
-      });
+      try {
+        await rotator.request(request);
+      } catch (error) {
+        // One is running; or the database or the vault is away for a moment.
+        if (Failure.is(error, 'conflict')) continue;
+        report('schedule.refused', { credential: row.id, why: String(error) });
+        if (!Failure.is(error, 'invalid')) continue;
+      }
+      tries.set(row.id, { versionId: current.id, count: (same?.count ?? 0) + 1, lastAt: clock.now() });
     }
     if (clock.monotonic() - inventoryAt < config.scheduler.inventorySeconds * 1000) return;
     inventoryAt = clock.monotonic();
-    for (const taken of await inventory.run(null, 'system:inventory')) {
+    for (const { log, ...taken } of await inventory.run(null, 'system:inventory')) {
       if (taken.problem !== null || taken.orphansDeleted + taken.heldBack > 0) report('inventory.taken', { ...taken });
       if (taken.resurrected > 0) report('inventory.resurrected', { ...taken, severity: 'critical' });
+      if (log !== null) noteLog(taken.issuerId, log);
     }
+    for (const finding of allRows<FindingRow>(app.rows, 'finding')) {
+      if (finding.kind !== 'changed-outside' || finding.state !== 'open') continue;
+      const { id, issuerId, providerKeyId, told } = finding;
+      const { event = null, by = null } = told ?? {};
+      report('inventory.changed-outside', { finding: id, issuerId, providerKeyId, event, by, severity: 'critical' });
+    }
+  }
+
+  /** Said once, and again where it changes: an account may have no such log for good. */
+  function noteLog(issuerId: string, { problem }: LogReport): void {
+    if (problem !== null && logProblems.get(issuerId) !== problem) report('inventory.log', { issuerId, problem });
+    logProblems.set(issuerId, problem);
   }
 
   return {
@@ -240,8 +268,16 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
       for (const { pointer, message } of doubtsAbout(config.programs ?? [], kindNamed)) {
         report('config.warning', { pointer, message });
       }
+      // A look that takes long is not overtaken by the next one: two inventories at once would get into each other's way.
+      let isLooking = false;
       const timer = setInterval(() => {
-        tick().catch((error: unknown) => report('scheduler.failed', { why: String(error) }));
+        if (isLooking) return;
+        isLooking = true;
+        tick()
+          .catch((error: unknown) => report('scheduler.failed', { why: String(error) }))
+          .finally(() => {
+            isLooking = false;
+          });
       }, config.scheduler.everySeconds * 1000);
       timer.unref();
       timers.push(timer);

@@ -81,3 +81,30 @@ test('an expired key is refused like an unknown one; a collection without its sl
   const { status, headers } = send('POST', bots, admin, { name: 'n' });
   assert.deepEqual([status, headers], [307, { location: `http://twin${bots}/` }]);
 });
+
+test('the log shows a late event later, a span of at most 14 days, and nothing to a member', () => {
+  const DAY_MS = 86_400_000;
+  const { state, clock, admin, old, send, rotate } = twinAt(20 * DAY_MS);
+  const iso = (ms: number) => new Date(ms).toISOString();
+  const filter = `/api/accounts/${state.accountId}/events/filter`;
+  const asked = (since: number) => ({
+    filter: { occurred: { since: iso(since), until: iso(clock.ms) }, order: 'ASC' },
+  });
+  const events = () => {
+    const { body } = send('POST', filter, admin, asked(clock.ms - DAY_MS));
+    return (body as { events: { event: string }[] }).events.map(({ event }) => event.split('.').at(-1));
+  };
+  assert.deepEqual(events(), ['created', 'created']);
+  state.log.lateMs = 5_000;
+  clock.ms += 1;
+  rotate({ old_key_expires_in_seconds: 60 });
+  clock.ms += 4_999;
+  assert.deepEqual(events(), ['created', 'created']);
+  clock.ms += 1;
+  assert.deepEqual(events(), ['created', 'created', 'rotated']);
+  assert.equal(send('POST', filter, admin, asked(clock.ms - 14 * DAY_MS)).status, 200);
+  assert.equal(send('POST', filter, admin, asked(clock.ms - 14 * DAY_MS - 1)).status, 422);
+  assert.equal(send('POST', filter, old, asked(clock.ms - DAY_MS)).status, 403);
+  assert.equal(send('POST', filter, admin, { limit: 201 }).status, 422);
+  assert.equal(send('GET', `${filter}/next`, admin).status, 422);
+});

@@ -1,8 +1,9 @@
-// A twin of Prefect Cloud's keys: of users, of service accounts with their rotation in place, and as much of a workspace as a client needs
-// to see its key accepted. Shapes follow Prefect Cloud's OpenAPI document, API 0.8.4; the refusals, which it leaves out, follow what its
+// A twin of Prefect Cloud's keys: of users, of service accounts with their rotation in place, the log of both (prefect-cloud.log.ts), and as much
+// of a workspace as a client needs to see its key accepted. Shapes follow Prefect Cloud's OpenAPI document, API 0.8.4; the refusals, which it leaves out, follow what its
 // clients and issues quote. docs/providers/prefect-cloud.md says what was never compared with the live service.
 import type { Json } from '../src/model/json.ts';
 import { bearerOf, isAlive, type KitAnswer, type KitContext, type KitDefinition, type KitKey, member } from './kit.ts';
+import { logRoutes, type PrefectLog, prefectLog } from './prefect-cloud.log.ts';
 import { ALPHANUMERIC, type Prng } from './prng.ts';
 
 const GRACE_MAX_SECONDS = 172_800;
@@ -16,6 +17,8 @@ export interface PrefectBot {
   readonly name: string;
   /** `Admin` may do with service accounts what the user may; every other role may not. */
   readonly role: string;
+  /** Scopes of its role in the workspace; empty: it is no member there. */
+  readonly scopes: readonly string[];
   readonly createdAt: number;
 }
 
@@ -31,6 +34,7 @@ export interface PrefectCloudState {
    * document says. `ignored`: it always dies at once.
    */
   grace: 'honoured' | 'ignored';
+  readonly log: PrefectLog;
 }
 
 type Context = KitContext<PrefectCloudState>;
@@ -42,6 +46,11 @@ function failure(status: number, detail: string): KitAnswer {
 function invalid(field: string, msg: string): KitAnswer {
   return { status: 422, body: { detail: [{ loc: ['body', field], msg, type: 'value_error' }] } };
 }
+
+/** As much of what the roles of the account and of the workspace hold as anybody here asks about. Only keys are refused for want of it. */
+const MEMBER = ['read:account'];
+const ADMIN = [...MEMBER, 'create:bot', 'read:bot', 'update:bot', 'delete:bot', 'read:audit_event'];
+const OWNER = ['see_flows', 'run_flows', 'manage_flows', 'see_deployments', 'run_deployments', 'see_secret_blocks'];
 
 const NOT_FOUND = failure(404, 'Not Found');
 const FORBIDDEN = failure(403, 'Missing required permissions');
@@ -115,6 +124,12 @@ function ofBot(handle: (context: Context, bot: PrefectBot) => KitAnswer): (conte
   };
 }
 
+/** Who sends a request, as the log names them. */
+function doerOf({ key, state }: Context): PrefectLog['person'] {
+  const bot = state.bots.get(key!.account);
+  return bot === undefined ? state.log.person : { id: bot.actorId, name: bot.name };
+}
+
 function inAccount(handle: (context: Context) => KitAnswer): (context: Context) => KitAnswer {
   return (context) => (context.params['account_id'] === context.state.accountId ? handle(context) : NOT_FOUND);
 }
@@ -150,7 +165,7 @@ export function addBot(
   random: Prng,
   bot: Pick<PrefectBot, 'name'> & Partial<PrefectBot>,
 ): PrefectBot {
-  const made = { id: random.uuid(), actorId: random.uuid(), role: 'Member', createdAt: 0, ...bot };
+  const made = { id: random.uuid(), actorId: random.uuid(), role: 'Member', scopes: [], createdAt: 0, ...bot };
   state.bots.set(made.id, made);
   return made;
 }
@@ -171,7 +186,9 @@ function rotate(context: Context, bot: PrefectBot): KitAnswer {
     if (old !== undefined) {
       old.diesAt = Math.min(old.diesAt ?? Number.POSITIVE_INFINITY, now + graceMs);
       if (graceMs === 0) old.revokedAt = now;
+      state.log.rotated({ old, made }, doerOf(context), now);
     }
+    state.log.doers.set(made.id, doerOf(context));
     return { status: 201, body: botAnswer(bot, state, shown(made)) };
   });
 }
@@ -214,6 +231,21 @@ const meRoutes: KitDefinition<PrefectCloudState>['routes'] = [
         },
       ],
     }),
+  },
+  {
+    line: 'GET /api/me/accounts/{account_id}/permissions',
+    class: 'other',
+    asks: 'key',
+    handle: inAccount((context) => ({ status: 200, body: mayManageBots(context) ? ADMIN : MEMBER })),
+  },
+  {
+    line: 'GET /api/me/workspaces/{workspace_id}/scopes',
+    class: 'other',
+    asks: 'key',
+    handle({ key, params, state }) {
+      if (params['workspace_id'] !== state.workspaceId) return NOT_FOUND;
+      return { status: 200, body: [...(state.bots.get(key!.account)?.scopes ?? OWNER)] };
+    },
   },
 ];
 
@@ -270,10 +302,10 @@ const botRoutes: KitDefinition<PrefectCloudState>['routes'] = [
       const parts = { key: newPrefectKey(random, 'pnb') };
       return create(
         { kind: 'service-account-key', name: bot.name, account: bot.id, parts, expiresAt: asked.endsAt },
-        (made) => ({
-          status: 201,
-          body: botAnswer(bot, state, shown(made)),
-        }),
+        (made) => {
+          state.log.doers.set(made.id, doerOf(context));
+          return { status: 201, body: botAnswer(bot, state, shown(made)) };
+        },
       );
     }),
   },
@@ -298,10 +330,12 @@ const botRoutes: KitDefinition<PrefectCloudState>['routes'] = [
     line: `DELETE ${ACCOUNT}/bots/{id}/delete_bot_api_key/{api_key_id}`,
     class: 'revoke-key',
     asks: 'key',
-    handle: ofBot(({ params, keys, end, now }, bot) => {
+    handle: ofBot((context, bot) => {
+      const { params, keys, end, now, state } = context;
       const found = keys.byId(params['api_key_id']!);
       if (found === null || found.account !== bot.id || found.revokedAt !== null || !isAlive(found, now))
         return NOT_FOUND;
+      state.log.doers.set(found.id, doerOf(context));
       return end(found, { status: 200, body: null });
     }),
   },
@@ -333,16 +367,18 @@ const workspaceRoutes: KitDefinition<PrefectCloudState>['routes'] = [
   },
 ];
 
+/** The log of an account whose plan has one, for those that the user and an admin are. */
+function asAuditor(handle: (context: Context) => KitAnswer): (context: Context) => KitAnswer {
+  return inAccount((context) => (context.state.log.isInPlan && mayManageBots(context) ? handle(context) : FORBIDDEN));
+}
+
 export const prefectCloudTwin: KitDefinition<PrefectCloudState> = {
   name: 'prefect-cloud',
-  state: (random) => ({
-    userId: random.uuid(),
-    accountId: random.uuid(),
-    workspaceId: random.uuid(),
-    bots: new Map(),
-    flows: [],
-    grace: 'honoured',
-  }),
+  state(random) {
+    const [userId, accountId, workspaceId] = [random.uuid(), random.uuid(), random.uuid()];
+    const log = prefectLog({ id: userId, name: 'a-user' });
+    return { userId, accountId, workspaceId, bots: new Map(), flows: [], grace: 'honoured', log };
+  },
   newId: (random) => random.uuid(),
   keyOf: (request, keys) => keys.byText(bearerOf(request)),
   // Missing, unknown, deleted and expired: one answer.
@@ -358,5 +394,5 @@ export const prefectCloudTwin: KitDefinition<PrefectCloudState> = {
     ...(retryAfter === null ? {} : { headers: { 'retry-after': retryAfter } }),
   }),
   serverError: (status) => failure(status, 'Internal Server Error'),
-  routes: [...meRoutes, ...userRoutes, ...botRoutes, ...workspaceRoutes],
+  routes: [...meRoutes, ...userRoutes, ...botRoutes, ...logRoutes(asAuditor), ...workspaceRoutes],
 };

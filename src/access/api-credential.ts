@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { credentialView } from '../credentials/api.ts';
 import { credentialViewSchema } from '../credentials/api-schemas.ts';
-import type { CredentialRow } from '../credentials/credential.ts';
+import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import type { Acting, Kinds } from '../credentials/manage.ts';
 import { allRows, findRow, getRow } from '../model/desk.ts';
 import { idParams, type Route, route, rowAnswer } from '../model/route.ts';
@@ -23,7 +23,10 @@ const privilegeSchema = z.object({
   }),
   verdict: z.enum(PRIVILEGE_VERDICTS),
   why: z.string(),
-  held: scopes.nullable().meta({ description: 'Scopes that the key has, as its settings say; null: not known' }),
+  held: scopes.nullable().meta({
+    description:
+      'Scopes that the key has, as its provider said (the version’s `holds`), else as its settings say; null: not known',
+  }),
   needed: scopes.meta({ description: 'Scopes that the actions of the grants in force need, as far as that is known' }),
   neededOneOf: z.array(scopes).meta({ description: 'Sets of scopes of which one is needed besides' }),
   everything: scopes.meta({ description: 'Held scopes that mean everything' }),
@@ -64,10 +67,12 @@ export function privilegeIn(
       (grant.expiresAt === null || grant.expiresAt > now) &&
       isEnabled(grant.principalId),
   );
+  const versions = allRows<VersionRow>(desk.rows, 'version');
+  const current = versions.find((version) => version.credentialId === row.id && version.state === 'current');
   return privilegeOf({
     kind,
     purpose: row.purpose,
-    held: scopesOfSettings(kind, row.settings),
+    held: current?.holds?.scopes ?? scopesOfSettings(kind, row.settings),
     actions: actionsOf(row.provider),
     patterns: grants.flatMap((grant) => grant.actions),
   });

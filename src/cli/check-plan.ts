@@ -2,12 +2,22 @@
 // values will stand, where the key stands in them, how answers are read, and what is missing before Claviger can rotate it by itself.
 // Pure. Not here: sending (check-live.ts).
 import type { Declaration, DeclaredKind } from '../providers/declaration.ts';
-import type { FormPlace, Kind, Place, Provider, ProviderRequest, SecretPlace } from '../providers/provider.ts';
+import type {
+  FormPlace,
+  Kind,
+  Operation,
+  Place,
+  Provider,
+  ProviderRequest,
+  SecretPlace,
+} from '../providers/provider.ts';
 import { visible } from './text.ts';
 import type { View } from './view.ts';
 
-export const OPERATIONS = ['issue', 'replace', 'list', 'revoke', 'preflight', 'probe', 'identity'] as const;
+export const OPERATIONS = ['issue', 'replace', 'list', 'revoke', 'preflight', 'probe', 'identity', 'rights'] as const;
 export type OperationName = (typeof OPERATIONS)[number];
+/** Asked with the key itself, unless its kind says that the issuer asks. */
+const OF_THE_KEY: ReadonlySet<OperationName> = new Set(['probe', 'identity', 'rights']);
 
 export interface PlannedRequest {
   readonly operation: OperationName;
@@ -42,28 +52,37 @@ export function planKind(
 ): KindPlan {
   const declaredKind = how.declaration?.kinds.find((one) => one.name === kind.name) ?? null;
   const requests = OPERATIONS.flatMap((operation) => {
-    if ((kind[operation] ?? null) === null) return [];
-    return [planRequest(provider, kind, { operation, settings: how.settings, declaredKind })];
+    const declared = allOf(declaredKind?.[operation]);
+    return allOf<Operation<never, unknown>>(kind[operation]).map((one, at) =>
+      planRequest(provider, kind, { operation, one, declared: declared[at] ?? null, settings: how.settings }),
+    );
   });
   const missing = missingOf(kind, declaredKind);
   const isFinding = kind.rotation !== 'assisted' && missing.length > 0;
   return { kind: kind.name, rotation: kind.rotation, issuers: kind.issuers, requests, missing, isFinding };
 }
 
+/** One, several or none, as a list. */
+function allOf<T>(operation: T | readonly T[] | null | undefined): readonly T[] {
+  if (operation === null || operation === undefined) return [];
+  return Array.isArray(operation) ? operation : [operation as T];
+}
+
 interface RequestOptions {
   readonly operation: OperationName;
+  readonly one: Operation<never, unknown>;
   readonly settings: Readonly<Record<string, string>>;
-  readonly declaredKind: DeclaredKind | null;
+  /** Null where it was not made from a declaration. */
+  readonly declared: { readonly request: unknown; readonly answers: readonly object[] } | null;
 }
 
 function planRequest(provider: Provider, kind: Kind, options: RequestOptions): PlannedRequest {
-  const { operation, declaredKind } = options;
-  const answers = declaredKind === null ? null : (declaredKind[operation]?.answers ?? []).map(describeAnswer);
+  const { operation, declared } = options;
+  const answers =
+    declared === null ? null : (declared.answers as Parameters<typeof describeAnswer>[0][]).map(describeAnswer);
   const bare = { operation, headers: {}, body: null, secrets: [], answers };
-  const declared = declaredKind?.[operation]?.request;
   // The templates themselves say more than what is made of them.
-  const request =
-    declared === undefined ? built(kind, options) : (declared as unknown as ProviderRequest & { page?: string });
+  const request = declared === null ? built(kind, options) : (declared.request as ProviderRequest & { page?: string });
   if (typeof request === 'string') return { ...bare, line: null, why: request };
   const page = 'page' in request && request.page !== undefined ? ` (next page: ${String(request.page)})` : '';
   return {
@@ -77,7 +96,7 @@ function planRequest(provider: Provider, kind: Kind, options: RequestOptions): P
 }
 
 /** A request as its kind builds it from names in braces; the reason where it wants real values. */
-function built(kind: Kind, { operation, settings }: RequestOptions): ProviderRequest | string {
+function built(kind: Kind, { one, settings }: RequestOptions): ProviderRequest | string {
   const names = Object.entries(kind.settings).filter(
     ([name, { required }]) => required || settings[name] !== undefined,
   );
@@ -88,7 +107,7 @@ function built(kind: Kind, { operation, settings }: RequestOptions): ProviderReq
     providerKeyId: '{providerKeyId}',
   };
   try {
-    return kind[operation]!.request(input as never);
+    return one.request(input as never);
   } catch (error) {
     const why = error instanceof Error ? error.message : '';
     return `it is built from real settings only, give them with --set (${why})`;
@@ -107,7 +126,7 @@ function secretsOf(
   if (operation === 'preflight') return [];
   if (request.secrets !== undefined)
     return request.secrets.map((place) => `${describePlace(place)} of the ${whose(place)}`);
-  const isOwn = (operation === 'probe' || operation === 'identity') && kind.asks !== 'issuer';
+  const isOwn = OF_THE_KEY.has(operation) && kind.asks !== 'issuer';
   if (isOwn) return firstPlaces(kind.places).map((place) => `${describePlace(place)} of the key itself`);
   const issuer = provider.kinds.find((one) => one.name === kind.issuers[0]);
   return firstPlaces((issuer ?? kind).places).map((place) => `${describePlace(place)} of the issuer`);
@@ -174,7 +193,7 @@ function missingOf(kind: Kind, declaredKind: DeclaredKind | null): string[] {
     missing.push('list: a key whose creation was lost cannot be found again');
   if (makes && kind.rotation === 'assisted') missing.push('rotation: it is `assisted`, a person does it');
   if (declaredKind === null) return missing;
-  const lacks = (operation: OperationName, as: string) => {
+  const lacks = (operation: Exclude<OperationName, 'rights'>, as: string) => {
     const answers = declaredKind[operation]?.answers as readonly AnyAnswer[] | undefined;
     return answers !== undefined && !answers.some((answer) => answer.as === as);
   };

@@ -320,24 +320,53 @@ test('version retire asks for the end of one version, and follows the rotation t
   );
 });
 
-test('the inventory names what is critical first, and says what to do about it', async (t) => {
+test('the inventory names what is critical first, who did it, and what to do about it', async (t) => {
   const finding = (id: string, kind: string, severity: string) => ({
     id,
     kind,
     severity,
+    credentialId: kind === 'unregistered' ? null : CREDENTIAL.id,
     state: 'open',
     name: `a ${kind} key`,
     providerKeyId: id,
     lastUsedAt: null,
     firstSeenAt: '2026-09-20T14:13:20.000Z',
   });
-  const items = [finding('fnd_1', 'unregistered', 'warning'), finding('fnd_2', 'resurrected', 'critical')];
-  const { env } = await recordingServer(t, { 'GET /v1/inventory': { json: { items, next: null } } });
+  const told = { event: 'cloud.api-key.deleted', at: '2026-09-20T14:00:00.000Z', by: 'some\u001b[31mbody' };
+  const items = [
+    finding('fnd_1', 'unregistered', 'warning'),
+    finding('fnd_2', 'resurrected', 'critical'),
+    { ...finding('fnd_3', 'changed-outside', 'critical'), told },
+    { ...finding('fnd_4', 'unregistered', 'warning'), told: { ...told, by: null } },
+  ];
+  const log = { read: 7, outside: 1, problem: null };
+  const refused = { read: 0, outside: 0, problem: 'log not readable: some.403' };
+  const { env } = await recordingServer(t, {
+    'GET /v1/credentials': { json: { items: [CREDENTIAL], next: null } },
+    'GET /v1/inventory': { json: { items, next: null } },
+    'POST /v1/inventory': {
+      json: {
+        items: [
+          { listed: 2, log },
+          { listed: 1, log: refused },
+          { listed: 0, log: null },
+        ],
+      },
+    },
+  });
   const { exit, out, err } = await call(['inventory', 'list'], { env });
   assert.equal(exit, 1);
-  const [, first, second] = out.split('\n');
-  assert.match(first!, /^critical +resurrected .*fnd_2$/);
-  assert.match(second!, /^warning +unregistered .*fnd_1$/);
+  const [, first, second, third, fourth] = out.split('\n');
+  assert.match(first!, /^critical +resurrected +default\/neon\/billing .* – +fnd_2$/);
+  assert.match(second!, /^critical +changed-outside +default\/neon\/billing .*cloud\.api-key\.deleted by some.*body, 2026-09-20 .*fnd_3$/);
+  assert(!out.includes('\u001b'), 'what others wrote is shown, not obeyed');
+  assert.match(third!, /^warning +unregistered +– .* – +fnd_1$/);
+  assert.match(fourth!, /by nobody known, 2026-09-20 .*fnd_4$/);
   assert.match(err, /accepts a key that was certified dead/);
-  assert.equal((await call(['inventory', 'list', '--quiet'], { env })).out, 'fnd_2\nfnd_1\n');
+  assert.match(err, /somebody ended or replaced a key that is in use/);
+  assert.equal((await call(['inventory', 'list', '--quiet'], { env })).out, 'fnd_2\nfnd_3\nfnd_1\nfnd_4\n');
+  const taken = (await call(['inventory', 'run'], { env })).out;
+  assert.match(taken, /^log +7 read, 1 outside$/m);
+  assert.match(taken, /^log +0 read, 0 outside; log not readable: some\.403$/m);
+  assert.match(taken, /^log +–$/m);
 });

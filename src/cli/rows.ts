@@ -1,7 +1,7 @@
 // The rows as the control API gives them: the row types of their rooms, with their times as RFC 3339 text.
 import type { GrantRow, PrincipalRow, TokenRow } from '../access/principal.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
-import type { FindingRow, FindingSeverity } from '../credentials/finding.ts';
+import type { FindingRow, FindingSeverity, Told } from '../credentials/finding.ts';
 import type { CertificateRow, RevocationRow } from '../revocation/revocation.ts';
 import type { RotationRow } from '../rotation/rotation.ts';
 import type { Todo as RotationTodo } from '../rotation/todo.ts';
@@ -17,7 +17,11 @@ export type Token = Rendered<Omit<TokenRow, 'hash'>>;
 export type Grant = Rendered<GrantRow>;
 export type Credential = Rendered<CredentialRow>;
 export type Version = Rendered<VersionRow>;
-export type Finding = Rendered<FindingRow> & { readonly severity: FindingSeverity };
+export type Finding = Rendered<Omit<FindingRow, 'told'>> & {
+  readonly severity: FindingSeverity;
+  readonly credentialId: string | null;
+  readonly told?: Omit<Told, 'at'> & { readonly at: string };
+};
 export type Rotation = Rendered<RotationRow>;
 /** What a person must do for a rotation now. */
 export type Todo = Omit<RotationTodo, 'until'> & { readonly until: string | null };

@@ -74,6 +74,12 @@ export const versionSchema = z.object({
   issuerId: idSchema('credential')
     .optional()
     .meta({ description: 'With which credential it is ended; absent: its credential’s issuer' }),
+  holds: z
+    .object({ scopes: z.array(z.string()), at: timeSchema })
+    .optional()
+    .meta({
+      description: 'What the provider said that the key may do, and when; absent: it does not say, or was not asked',
+    }),
   label: z.string().nullable(),
   envelopeDigest: z.string(),
   secondCopyAt: timeOrNull,
@@ -85,6 +91,15 @@ export const versionSchema = z.object({
   revokedAt: timeOrNull,
   reason: reasonSchema.nullable(),
   certificateId: idSchema('certificate').nullable(),
+});
+
+export const inspectionSchema = z.object({
+  account: z.string().nullable().meta({ description: 'Whose key it is, as the provider names the account' }),
+  providerKeyId: z.string().nullable(),
+  scopes: z.array(z.string()).nullable().meta({ description: 'What it may do; null: not known' }),
+  expiresAt: timeOrNull.optional().meta({ description: 'When the provider ends it; absent: it does not say' }),
+  why: z.string().nullable().meta({ description: 'Why what it may do is not known' }),
+  version: versionSchema,
 });
 
 export const identifiedSchema = z.object({
@@ -174,13 +189,29 @@ export const findingSchema = z.object({
   rowVersion,
   issuerId: idSchema('credential'),
   providerKeyId: z.string(),
-  kind: z.enum(['unregistered', 'orphan', 'held-back', 'missing', 'resurrected']),
+  kind: z.enum(['unregistered', 'orphan', 'held-back', 'missing', 'resurrected', 'changed-outside']),
   severity: z.enum(['critical', 'warning']),
+  credentialId: idSchema('credential')
+    .nullable()
+    .meta({ description: 'The credential that has, or had, this key; null: nobody’s' }),
   name: z.string(),
   state: z.enum(['open', 'deleted', 'adopted', 'ignored', 'gone']),
   firstSeenAt: timeSchema,
   closedAt: timeOrNull,
   lastUsedAt: timeOrNull,
+  told: z
+    .object({
+      event: z.string().meta({ description: 'The provider’s name of it' }),
+      at: timeSchema.meta({ description: 'When it happened, by the provider’s clock' }),
+      by: z
+        .string()
+        .nullable()
+        .meta({ description: 'Who did it, as the provider writes it; null where it does not say' }),
+    })
+    .optional()
+    .meta({
+      description: 'What the provider’s own log says of the key; absent where it says nothing, or there is none',
+    }),
 });
 
 export const reportSchema = z.object({
@@ -192,4 +223,15 @@ export const reportSchema = z.object({
   unregistered: z.int(),
   missing: z.int(),
   resurrected: z.int(),
+  log: z
+    .object({
+      read: z.int().meta({ description: 'Events about keys that were read' }),
+      outside: z.int().meta({ description: 'Findings that they made, or that they said more about' }),
+      problem: z.string().nullable().meta({ description: 'Null where it could be read' }),
+    })
+    .nullable()
+    .meta({
+      description:
+        'The provider’s own log of keys. Null where there is none to read, or where another report of this look has it already',
+    }),
 });

@@ -21,18 +21,21 @@ import {
 } from '../model/route.ts';
 import type { Kind } from '../providers/provider.ts';
 import { identifyAnswer, identifyVersion } from './api-identify.ts';
+import { inspectVersion } from './api-inspect.ts';
 import { inventoryRoutes } from './api-inventory.ts';
 import {
   broughtViewSchema,
   credentialChangeSchema,
   credentialSchema,
   identifiedSchema,
+  inspectionSchema,
   newCredentialSchema,
   newVersionSchema,
   suspendSchema,
 } from './api-schemas.ts';
 import type { CredentialRow, VersionRow } from './credential.ts';
 import type { Identified, IdentifyTools } from './identify.ts';
+import { type Inspection, inspectable } from './inspecting.ts';
 import type { InventoryRunner } from './inventory-runner.ts';
 import {
   type Acting,
@@ -55,6 +58,8 @@ export interface CredentialRoom {
   readonly keys: Keys;
   readonly inventory: InventoryRunner;
   readonly records: Records;
+  /** Asks the provider what it knows of a version's key. */
+  inspect(credential: CredentialRow, version: VersionRow): Promise<Inspection>;
   /** What identifying a version takes: the provider's list by the issuer's key, else by the key itself. */
   identifyTools(
     credential: CredentialRow,
@@ -97,10 +102,14 @@ export function credentialRoutes(room: CredentialRoom): Route[] {
   const path = '/v1/credentials/{id}';
   const shown = { 200: { about: 'The credential as it is now', schema: credentialSchema } };
 
-  /** Finds the id of a version that was brought without one. */
+  /** Notes what the provider says of a version that was brought, and finds its id where it came without one. */
   async function identified(context: Acting, row: CredentialRow, version: VersionRow, isWanted: boolean) {
-    if (!isWanted || version.providerKeyId !== null) return null;
-    return identifyVersion(context, row, version, room.identifyTools(row, version));
+    if (!isWanted) return null;
+    const { after } = await inspectVersion(context, row, version, room.inspect);
+    if (version.providerKeyId !== null) return null;
+    if (after.providerKeyId !== null)
+      return { providerKeyId: after.providerKeyId, why: 'the provider says so itself', rounds: 0 };
+    return identifyVersion(context, row, after, room.identifyTools(row, after));
   }
 
   return [
@@ -231,6 +240,26 @@ export function credentialRoutes(room: CredentialRoom): Route[] {
         }
         const found = await identifyVersion(context, row, current, room.identifyTools(row, current));
         return { status: 200, body: identifyAnswer(found) };
+      },
+    }),
+    route({
+      method: 'POST',
+      path: `${path}/inspect`,
+      permission: 'credential:write',
+      summary: 'Asks the provider about the current version’s key, and notes what it says',
+      description:
+        'Whose it is, its id, what it may do and when it ends, as far as the provider says so. What it does not say stays as it was noted.',
+      tag,
+      params,
+      body: NO_BODY,
+      answers: { 200: { about: 'What it said', schema: inspectionSchema } },
+      matches: 'credential',
+      effect: 'outside',
+      async handler(context, { params: { id } }) {
+        const row = getRow<CredentialRow>(context.desk.rows, 'credential', id);
+        const version = inspectable(versionsOf(context, id));
+        const { seen, after } = await inspectVersion(context, row, version, room.inspect);
+        return { status: 200, body: { ...rowView(seen), version: rowView(after) } };
       },
     }),
     route({

@@ -71,6 +71,35 @@ test('a kind with a preflight is asked that first, and no key goes along, whatev
   );
 });
 
+test('what a key may do is all that its questions say together, and unknown where one of them does not', async () => {
+  const right = (path: string, scopes: readonly string[] | null): NonNullable<Kind['rights']>[number] => ({
+    request({ settings }) {
+      if (path === '/needs' && settings['workspaceId'] === undefined)
+        throw new Failure('invalid', 'the setting workspaceId is missing');
+      return { method: 'GET', path };
+    },
+    read: () =>
+      scopes === null
+        ? { is: 'unknown', evidence: EVIDENCE }
+        : { is: 'known', account: null, scopes, evidence: EVIDENCE },
+  });
+  const ask = async (...rights: NonNullable<Kind['rights']>) => {
+    const { asker } = askerWith({ rights });
+    const said = await asker.rights(holder.credential, { key: new Secret('canary key') }, null);
+    return said?.is === 'known' ? said.scopes : said?.evidence.signature;
+  };
+  assert.deepEqual(await ask(right('/one', ['a', 'b']), right('/two', ['c'])), ['a', 'b', 'c']);
+  assert.equal(await ask(right('/one', ['a']), right('/two', null)), 'said');
+  assert.equal(await ask(right('/one', ['a']), right('/needs', ['c'])), 'the setting workspaceId is missing');
+  const { asker } = askerWith({});
+  assert.equal(await asker.rights(holder.credential, { key: new Secret('canary key') }, null), null);
+  const broken = askerWith({ rights: [right('/one', ['a'])] }, () =>
+    Promise.reject(new Failure('upstream-ambiguous', 'x')),
+  );
+  const silent = await broken.asker.rights(holder.credential, { key: new Secret('canary key') }, null);
+  assert.deepEqual([silent?.is, silent?.evidence.signature], ['unknown', 'transport.upstream-ambiguous']);
+});
+
 test('where the preflight is not sound the key is not asked about, and nothing is known', async () => {
   const evidence = { ...EVIDENCE, signature: 'example.200.open' };
   const cases: readonly (readonly [Soundness, number | null])[] = [

@@ -6,6 +6,7 @@ import { Failure } from '../model/failure.ts';
 import type {
   Acting,
   Call,
+  Evidence,
   IdentityOutcome,
   IssueInput,
   IssueOutcome,
@@ -14,6 +15,8 @@ import type {
   ListedKey,
   ListOutcome,
   Liveness,
+  LogInput,
+  LogOutcome,
   Operation,
   Parts,
   ProbeInput,
@@ -75,6 +78,8 @@ export interface Asker {
   replace(kind: Kind, input: ReplaceInput, issuer: Holder, old: Holder): Promise<IssueOutcome | NoAnswer>;
   /** All pages; a list that does not end, or changes its mind on the way, is `unknown`. */
   list(kind: Kind, settings: KindSettings, lister: Holder): Promise<WholeList | NoAnswer>;
+  /** One page of the provider's own log. */
+  log(kind: Kind, input: LogInput, reader: Holder): Promise<LogOutcome | NoAnswer>;
   /** `target`: the key that goes, where it is at hand and the kind's provider wants to be shown it. */
   revoke(
     kind: Kind,
@@ -91,6 +96,8 @@ export interface Asker {
   probeParts(credential: CredentialRow, parts: Parts, issuer: Holder | null): Promise<Liveness>;
   /** Null where the kind has no such operation. */
   identify(credential: CredentialRow, parts: Parts, issuer: Holder | null): Promise<IdentityOutcome | null>;
+  /** What the key may do, from all that is asked for it; null where the kind has no such operations. */
+  rights(credential: CredentialRow, parts: Parts, issuer: Holder | null): Promise<IdentityOutcome | null>;
 }
 
 const PAGES_MAX = 200;
@@ -172,6 +179,25 @@ export function createAsker(tools: AskTools): Asker {
     return { is: 'unknown', evidence: said.evidence, retryAfterMs: said.is === 'unknown' ? said.retryAfterMs : null };
   }
 
+  async function identityOf(
+    operation: Operation<ProbeInput, IdentityOutcome>,
+    credential: CredentialRow,
+    parts: Parts,
+    issuer: Holder | null,
+  ): Promise<IdentityOutcome> {
+    try {
+      operation.request({ settings: credential.settings });
+    } catch (error) {
+      // Nothing is wrong with the key: the credential lacks what the question needs.
+      if (!Failure.is(error, 'invalid')) throw error;
+      return { is: 'unknown', evidence: { status: null, signature: error.message, requestId: null } };
+    }
+    const said = await about(operation, credential, () => Promise.resolve(parts), issuer);
+    return said.is === 'no-answer'
+      ? { is: 'unknown', evidence: { status: null, signature: `transport.${said.code}`, requestId: null } }
+      : said;
+  }
+
   /** Null where the request can be made: an end that the kind's keys cannot be given would be forgotten in silence. */
   function unaskable(kind: Kind, input: IssueInput): NoAnswer | null {
     const isForgotten = input.expiresAt !== undefined && kind.canExpire !== true;
@@ -205,6 +231,10 @@ export function createAsker(tools: AskTools): Asker {
       const evidence = { status: null, signature: 'list.endless', requestId: null };
       return { is: 'unknown', evidence, retryAfterMs: null };
     },
+    log(kind, input, reader) {
+      if (kind.log === undefined) return Promise.resolve({ is: 'no-answer', code: 'impossible' });
+      return ask(kind.log, input, as(reader), nobody);
+    },
     revoke(kind, input, issuer, target) {
       if (kind.revoke === null) return Promise.resolve({ is: 'no-answer', code: 'impossible' });
       return ask(kind.revoke, input, as(issuer), partsOf(target));
@@ -213,11 +243,20 @@ export function createAsker(tools: AskTools): Asker {
     probeParts: (credential, parts, issuer) => probeWith(credential, () => Promise.resolve(parts), issuer),
     async identify(credential, parts, issuer) {
       const { identity } = tools.kindOf(credential).kind;
-      if (identity === undefined) return null;
-      const said = await about(identity, credential, () => Promise.resolve(parts), issuer);
-      return said.is === 'no-answer'
-        ? { is: 'unknown', evidence: { status: null, signature: `transport.${said.code}`, requestId: null } }
-        : said;
+      return identity === undefined ? null : identityOf(identity, credential, parts, issuer);
+    },
+    async rights(credential, parts, issuer) {
+      const { rights } = tools.kindOf(credential).kind;
+      if (rights === undefined) return null;
+      const scopes: string[] = [];
+      let evidence: Evidence = { status: null, signature: 'rights.none', requestId: null };
+      for (const operation of rights) {
+        const said = await identityOf(operation, credential, parts, issuer);
+        evidence = said.evidence;
+        if (said.is !== 'known' || said.scopes === undefined) return { is: 'unknown', evidence };
+        scopes.push(...said.scopes);
+      }
+      return { is: 'known', account: null, scopes, evidence };
     },
   };
 }

@@ -79,6 +79,8 @@ export interface VersionRow extends Row {
   readonly secondCopyAt: UtcMs | null;
   /** When the provider ends it by itself; null: never. */
   readonly expiresAt: UtcMs | null;
+  /** What the provider said that it may do, and when; absent where it was not asked, or does not say. */
+  readonly holds?: { readonly scopes: readonly string[]; readonly at: UtcMs };
   readonly createdAt: UtcMs;
   readonly promotedAt: UtcMs | null;
   readonly retiredAt: UtcMs | null;

@@ -5,6 +5,7 @@ import { nextImage } from '../model/change.ts';
 import type { Desk } from '../model/desk.ts';
 import { allRows, findRow } from '../model/desk.ts';
 import { newId } from '../model/id.ts';
+import type { Records } from '../model/route.ts';
 import type { Secret } from '../model/secret.ts';
 import type { Call, Kind, ListedKey } from '../providers/provider.ts';
 import { createAsker, type Holder, issuerOf } from './asking.ts';
@@ -15,6 +16,7 @@ import { type Judged, judge, type ListedAccount, suspectsOf } from './inventory-
 import type { InventoryReport, InventoryRunner } from './inventory-runner.ts';
 import { labelPart } from './label.ts';
 import { createProber } from './prober.ts';
+import { createProviderLogs } from './provider-log.io.ts';
 
 export interface InventoryOptions {
   readonly desk: Desk;
@@ -26,6 +28,8 @@ export interface InventoryOptions {
   readonly running: () => ReadonlySet<string>;
   readonly settleMs: number;
   readonly orphansMax: number;
+  /** Closed findings and ended rotations, which are history. */
+  readonly records: Pick<Records, 'page'>;
 }
 
 interface Account {
@@ -38,7 +42,7 @@ interface Account {
 }
 
 interface Taken {
-  readonly report: InventoryReport;
+  readonly report: Omit<InventoryReport, 'log'>;
   /** The ids that are listed; null where the list could not be read. */
   readonly present: ReadonlySet<string> | null;
   /** Keys of dead versions that were asked about and refused. */
@@ -58,6 +62,7 @@ function holderOf({ issuer, version }: Account): Holder {
 export function createInventoryRunner(options: InventoryOptions): InventoryRunner {
   const { desk } = options;
   const asker = createAsker(options);
+  const logs = createProviderLogs(options);
   const prober = createProber({
     ...options,
     now: () => desk.clock.now(),
@@ -238,6 +243,9 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
     for (const finding of allRows<FindingRow>(desk.rows, 'finding')) {
       if (finding.issuerId !== issuerId || present.has(finding.providerKeyId)) continue;
       if (finding.kind === 'resurrected' && !refused.has(finding.providerKeyId)) continue;
+      // What the provider's log tells of may stand in no list of ours; what ends it is read there too (provider-log.ts).
+      if (finding.kind === 'changed-outside' || (finding.kind === 'unregistered' && finding.told !== undefined))
+        continue;
       const gone = nextImage<FindingRow>(finding, { state: 'gone', closedAt: desk.clock.now() });
       await writeFinding('inventory.finding-gone', gone, actor, {});
     }
@@ -290,9 +298,10 @@ export function createInventoryRunner(options: InventoryOptions): InventoryRunne
     async run(issuerId, actor) {
       const reports: InventoryReport[] = [];
       const taken = new Map<string, Taken[]>();
+      const read = new Set<string>();
       for (const account of accountsOf(issuerId)) {
         const one = await take(account, actor);
-        reports.push(one.report);
+        reports.push({ ...one.report, log: await logs.look(holderOf(account), account.dependants, read, actor) });
         taken.set(account.issuer.id, [...(taken.get(account.issuer.id) ?? []), one]);
       }
       for (const [id, all] of taken) {

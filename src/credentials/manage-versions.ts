@@ -9,6 +9,7 @@ import { revealSecretText, type Secret } from '../model/secret.ts';
 import type { Kind, Liveness } from '../providers/provider.ts';
 import type { CredentialRow, VersionRow } from './credential.ts';
 import type { FindingRow } from './finding.ts';
+import { notedScopes } from './inspecting.ts';
 import { type Acting, demandNoRotation } from './manage.ts';
 
 export type Parts = Readonly<Record<string, Secret>>;
@@ -73,6 +74,8 @@ export interface BroughtVersion {
   readonly providerKeyId: string | null;
   /** With which credential it is ended; absent: its credential's issuer. */
   readonly issuerId?: string | undefined;
+  /** What it may do, by the provider's word when it was made. */
+  readonly scopes?: readonly string[] | undefined;
   /** Whether the provider may be asked; where it refuses the key, the key is not taken. */
   readonly isProbed: boolean;
   /** The image of the credential that is written with the version; null where its row stays. */
@@ -85,7 +88,7 @@ export interface BroughtVersion {
  */
 export async function bringVersion(context: Acting, brought: BroughtVersion, keys: Keys): Promise<VersionRow> {
   const { desk } = context;
-  const { credential, kind, parts, providerKeyId, issuerId } = brought;
+  const { credential, kind, parts, providerKeyId, issuerId, scopes } = brought;
   demandParts(kind, parts);
   demandNoRotation(context, credential.id);
   if (providerKeyId !== null && holderOf(context, credential, providerKeyId) !== null) {
@@ -100,6 +103,7 @@ export async function bringVersion(context: Acting, brought: BroughtVersion, key
   demandNoRotation(context, credential.id);
   const now = desk.clock.now();
   const before = versionsOf(context, credential.id);
+  const holds = scopes === undefined ? null : notedScopes(scopes);
   const version: VersionRow = {
     id: versionId,
     rowVersion: 1,
@@ -112,6 +116,7 @@ export async function bringVersion(context: Acting, brought: BroughtVersion, key
     envelopeDigest: sealed.digest,
     secondCopyAt: null,
     expiresAt: null,
+    ...(holds === null ? {} : { holds: { scopes: holds, at: now } }),
     createdAt: now,
     promotedAt: now,
     retiredAt: null,

@@ -71,7 +71,9 @@ export const NEAR_MS = 120_000;
 export const LEFT_MAX_MS = 24 * 3_600_000;
 
 type Verdict =
-  | { readonly is: 'ours' | 'unregistered' | 'ended' }
+  | { readonly is: 'ours' }
+  | { readonly is: 'ended' }
+  | { readonly is: 'unregistered' }
   | { readonly is: 'changed-outside'; readonly holder: LoggedKey };
 
 export function planLog(look: LogLook): LogPlan {

@@ -1,13 +1,16 @@
 // For tests alone: the standing inventory over rows in memory and a twin of the provider, with one issuer and one key that it minted.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { memoryDesk } from '../../test/support/desk.ts';
+import { type MemoryDesk, memoryDesk } from '../../test/support/desk.ts';
 import { directCall } from '../../test/support/direct-call.ts';
 import { credentialRow, versionRow } from '../../test/support/rows.ts';
 import { type RunningNeonTwin, startNeonTwin } from '../../twins/neon.io.ts';
+import type { Noun, Row } from '../model/change.ts';
 import { allRows } from '../model/desk.ts';
+import type { Page, Records } from '../model/route.ts';
 import { Secret } from '../model/secret.ts';
 import { neon } from '../providers/neon.ts';
+import { TABLES } from '../tables.ts';
 import type { FindingRow } from './finding.ts';
 import { createInventoryRunner } from './inventory.io.ts';
 import { formatLabel, labelPart } from './label.ts';
@@ -50,6 +53,7 @@ export async function setUp(options: { orphansMax?: number; settleMs?: number } 
     running: () => running,
     settleMs: options.settleMs ?? 0,
     orphansMax: options.orphansMax ?? 3,
+    records: historyOf(desk),
   });
   desk.advance(1_000);
   const run = async () => {
@@ -60,6 +64,22 @@ export async function setUp(options: { orphansMax?: number; settleMs?: number } 
   const isAlive = (id: string) => twin.control.keys().find((key) => key.id === id)?.isAlive;
   const findings = () => allRows<FindingRow>(desk.rows, 'finding');
   return { desk, twin, run, runner, running, keys, held, isAlive, findings, mint };
+}
+
+/** What was written and is history now, as one page. */
+export function historyOf(desk: MemoryDesk): Pick<Records, 'page'> {
+  return {
+    page<R extends Row>(noun: Noun, { parent, live }: Parameters<Records['page']>[1]): Promise<Page<R>> {
+      assert.equal(live, false);
+      const images = desk.events.flatMap((event) => event.rows).filter((image) => image.noun === noun);
+      const rows = new Map(images.map(({ row }) => [row.id, row]));
+      const table = TABLES[noun];
+      const items = [...rows.values()].filter(
+        (row) => !table.isLive(row as never) && table.parent(row as never) === parent,
+      );
+      return Promise.resolve({ items: items as R[], next: null });
+    },
+  };
 }
 
 export function label(attempt: number, change: Partial<Parameters<typeof formatLabel>[0]> = {}): string {

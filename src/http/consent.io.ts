@@ -13,7 +13,7 @@ import type { Caller } from '../model/route.ts';
 import { keyText } from '../net/inject.ts';
 import type { Parts } from '../providers/provider.ts';
 import type { RotationRow } from '../rotation/rotation.ts';
-import type { Rotator } from '../rotation/rotator.ts';
+import type { KnownKey, Rotator } from '../rotation/rotator.ts';
 import type { AppParts } from './parts.io.ts';
 
 /** Keys that one is held against. */
@@ -50,29 +50,29 @@ export function createConsentRoom(app: AppParts, kinds: Kinds, keys: Keys, rotat
   }
 
   /** To the rotation that waits for a key, or to one that begins with it: what becomes of the old key is its business. */
-  async function follow(credentialId: string, parts: Parts, actor: string, issuerId: string): Promise<void> {
+  async function follow(credentialId: string, parts: Parts, actor: string, known: KnownKey): Promise<void> {
     const waiting = allRows<RotationRow>(app.rows, 'rotation').find(
       (row) => row.credentialId === credentialId && row.endedAt === null && row.state.step === 'await',
     );
     const request = { credentialId, trigger: 'operator', reason: 'superseded', actor, byHand: true } as const;
     const { id } = waiting ?? (await rotator.request(request));
-    await rotator.bring(id, parts, actor, issuerId);
+    await rotator.bring(id, parts, actor, known);
   }
 
   /** The first version of a credential is stored at once; the next one follows by a rotation. */
-  const bring: Bring = async (credentialId, parts, actor, { account, app: owner }) => {
+  const bring: Bring = async (credentialId, parts, actor, { account, scopes, app: owner }) => {
     const context = { caller: actor, desk: app };
     const credential = getRow<CredentialRow>(app.rows, 'credential', credentialId);
     const issuerId = owner.credential.id;
     if (versionsOf(context, credentialId).some((version) => version.state === 'current')) {
-      await follow(credentialId, parts, actor.principalId, issuerId);
+      await follow(credentialId, parts, actor.principalId, { issuerId, scopes });
       return;
     }
     const { kind } = app.kindOf(credential);
     // A token has no id of its own: there is one for each app and account.
     const id = account === null ? null : `${owner.version.providerKeyId ?? owner.credential.id}-${account}`;
     const providerKeyId = id === null || holderOf(context, credential, id) !== null ? null : id;
-    const brought = { credential, kind, parts, providerKeyId, issuerId, isProbed: true, image: null };
+    const brought = { credential, kind, parts, providerKeyId, issuerId, scopes, isProbed: true, image: null };
     await bringVersion(context, brought, keys);
   };
 

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Asker, createAsker, issuerOf } from '../credentials/asking.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import type { IdentifyTools } from '../credentials/identify.ts';
+import { type Inspection, inspectKey } from '../credentials/inspecting.ts';
 import type { Kinds } from '../credentials/manage.ts';
 import type { Keys } from '../credentials/manage-versions.ts';
 import { envelopeContext } from '../credentials/ring.io.ts';
@@ -56,6 +57,17 @@ function askerOf(app: AppParts): Asker {
     callFor: app.callFor,
     open: (credential, version) => app.ring.open(credential, version),
   });
+}
+
+/** What the provider says of a version's key. */
+export async function inspectVersionKey(
+  app: AppParts,
+  credential: CredentialRow,
+  version: VersionRow,
+): Promise<Inspection> {
+  const open = (one: CredentialRow, its: VersionRow) => app.ring.open(one, its);
+  const key = { parts: await open(credential, version), issuer: issuerOf(app.rows, credential, version) };
+  return inspectKey({ kindOf: app.kindOf, callFor: app.callFor, open }, credential, key);
 }
 
 /** Lists with the issuer's key where the credential has one that is at hand, else with the key itself. */

@@ -19,7 +19,7 @@ import type { KekSource } from '../vault/kek.io.ts';
 import { createConsentRoom } from './consent.io.ts';
 import { createJournal, usesOf } from './history.ts';
 import { createKeks } from './keks.io.ts';
-import { createKeys, createKinds, identifyTools } from './keys.io.ts';
+import { createKeys, createKinds, identifyTools, inspectVersionKey } from './keys.io.ts';
 import type { AppParts, Engines } from './parts.io.ts';
 import { createRecords } from './records.io.ts';
 import { type Status, statusSchema, systemRoutes } from './system.ts';
@@ -76,6 +76,7 @@ export function apiRoutes(input: RoomsInput, facts: ServerFacts): Route[] {
       inventory: engines.inventory,
       records,
       identifyTools: (credential, version) => identifyTools(app, credential, version),
+      inspect: (credential, version) => inspectVersionKey(app, credential, version),
     }),
     ...consentRoutes(createConsentRoom(app, kinds, createKeys(app), engines.rotator)),
     ...rotationRoutes({

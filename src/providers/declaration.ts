@@ -200,6 +200,12 @@ const kind = z.strictObject({
   /** Sent before each probe, without any key: unless the answer is `sound`, the probe is unknown. */
   preflight: z.strictObject({ request, answers: z.array(preflightAnswer).min(1) }).optional(),
   identity: z.strictObject({ request, answers: z.array(identityAnswer).min(1) }).optional(),
+  /** What the key may do, where `identity` does not say: the scopes of all of these together. */
+  rights: z
+    .array(z.strictObject({ request, answers: z.array(identityAnswer.required({ scopes: true })).min(1) }))
+    .min(1)
+    .max(8)
+    .optional(),
 });
 
 const action = z.strictObject({

@@ -9,9 +9,12 @@ export type Values = Readonly<Record<string, Json | undefined>>;
 
 const NAMED = /\{([A-Za-z][A-Za-z0-9]*)\}/g;
 
-function textOf(value: Json | undefined): string {
+function textOf(value: Json | undefined, name = ''): string {
   if (typeof value === 'string' || typeof value === 'number') return String(value);
-  throw new Failure('invalid', 'a setting that the provider needs is missing');
+  throw new Failure(
+    'invalid',
+    name === '' ? 'a setting that the provider needs is missing' : `the setting ${name} is missing`,
+  );
 }
 
 /** Fills names in braces; a text that is one name alone becomes its value, whatever its type. One without a value leaves its member out. */
@@ -28,7 +31,7 @@ function filled(template: Json, values: Values): Json | undefined {
 }
 
 function inPath(template: string, values: Values): string {
-  return template.replaceAll(NAMED, (_, name: string) => encodeURIComponent(textOf(values[name])));
+  return template.replaceAll(NAMED, (_, name: string) => encodeURIComponent(textOf(values[name], name)));
 }
 
 /** The values with the settings of the kind as they are sent: held to their form, defaults filled in, numbers as numbers. */

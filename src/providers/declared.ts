@@ -169,6 +169,7 @@ function compileKind(declaration: Declaration, kind: DeclaredKind): Kind {
     ...(kind.preflight === undefined ? {} : { preflight: preflightOf(kind, kind.preflight, says) }),
     ...(kind.replace === undefined ? {} : { replace: issueOf(kind, kind.replace, says) }),
     ...(kind.identity === undefined ? {} : { identity: identityOf(kind, kind.identity, says) }),
+    ...(kind.rights === undefined ? {} : { rights: kind.rights.map((one) => identityOf(kind, one, says)) }),
     ...(kind.asks === undefined ? {} : { asks: kind.asks }),
     ...(kind.graceMaxSeconds === undefined ? {} : { graceMaxSeconds: kind.graceMaxSeconds }),
     ...(namesEnd(kind.issue?.request) || namesEnd(kind.replace?.request) ? { canExpire: true } : {}),

@@ -51,6 +51,16 @@ const PROBE = {
   ],
 } as const;
 
+/** What `self` says of a token of any kind. Whose it is, it says of a user's own alone: each token of a project or a group has a bot of its own. */
+const SELF = {
+  status: 200,
+  name: 'self',
+  as: 'known',
+  id: '/id',
+  scopes: '/scopes',
+  expiresAt: { at: '/expires_at', in: 'rfc3339' },
+} as const;
+
 const SHARED = {
   parts: { key: KEY },
   places: PLACES,
@@ -77,6 +87,7 @@ function resourceToken(resource: 'project' | 'group') {
       accessLevel: { about: `Role of the token: ${ROLES}`, format: '^(?:10|15|20|30|40|50)$', number: true },
     },
     issuers: ['personal-token'],
+    identity: { request: PROBE.request, answers: [SELF] },
     issue: {
       request: {
         method: 'POST',
@@ -152,20 +163,7 @@ export const gitlab = declared({
       name: 'personal-token',
       title: 'Personal access token',
       rotation: 'assisted',
-      identity: {
-        request: PROBE.request,
-        answers: [
-          {
-            status: 200,
-            name: 'self',
-            as: 'known',
-            account: '/user_id',
-            id: '/id',
-            scopes: '/scopes',
-            expiresAt: { at: '/expires_at', in: 'rfc3339' },
-          },
-        ],
-      },
+      identity: { request: PROBE.request, answers: [{ ...SELF, account: '/user_id' }] },
       byHand: {
         url: 'https://gitlab.com/-/user_settings/personal_access_tokens',
         issue: [

@@ -299,6 +299,32 @@ at('whose key it is: a user names themselves, a service account its account, and
   assert.equal(botKey.identity!.read(answer(200, []), { settings }).is, 'unknown');
 });
 
+at('what a key may do: what its actor may, in the account and in the one workspace', async (bench) => {
+  const { twin, control } = bench;
+  const settings = { ...bench.settings, workspaceId: control.state.workspaceId };
+  const rightsOf = async (key: KitKey, given: Record<string, string> = settings) => {
+    const outcomes = [];
+    for (const one of botKey.rights!) {
+      const said = await twin.call(one.request({ settings: given }), {
+        parts: secretParts(key),
+        places: botKey.places,
+      });
+      const outcome = one.read(said, { settings: given });
+      outcomes.push(outcome.is === 'known' ? outcome.scopes : outcome.evidence.status);
+    }
+    return outcomes;
+  };
+  const bot = addBot(control.state, prng(5), { name: 'narrow', scopes: ['see_flows', 'run_flows'] });
+  const parts = { key: newPrefectKey(prng(6), 'pnb') };
+  const key = control.mint({ kind: 'service-account-key', name: 'narrow', account: bot.id, parts });
+  assert.deepEqual(await rightsOf(key), [['read:account'], ['see_flows', 'run_flows']]);
+  const [ofAdmin] = await rightsOf(keyOf(userKey, control));
+  assert(Array.isArray(ofAdmin) && ofAdmin.includes('update:bot'));
+  const elsewhere = { ...settings, workspaceId: '01234567-89ab-4cde-8f01-23456789abcd' };
+  assert.deepEqual((await rightsOf(key, elsewhere))[1], 404, 'no member there: nothing is known');
+  assert.throws(() => botKey.rights![1]!.request({ settings: bench.settings }), /the setting workspaceId is missing/);
+});
+
 at(
   'rotating needs an actor that may: a service account without the role is refused, and nothing was made',
   async (bench) => {

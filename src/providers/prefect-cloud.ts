@@ -1,11 +1,13 @@
 // Prefect Cloud: keys of users, which overlap, and keys of service accounts, which are rotated in place and leave the old one alive for a
-// grace. By declaration, but for what no declaration can say: a grace that must not be missing, and a list that stands in two places.
+// grace. By declaration, but for what no declaration can say: a grace that must not be missing, a list that stands in two places, and the audit log
+// (prefect-cloud.log.ts).
 // Follows Prefect Cloud's OpenAPI document, API 0.8.4, and its pages on API keys and service accounts (read 2026-11-21);
 // docs/providers/prefect-cloud.md says what was never seen live.
 import { Failure } from '../model/failure.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import { declared } from './declared.ts';
 import { prefectCloudActions } from './prefect-cloud.actions.ts';
+import { PREFECT_LOG_WINDOW_MS, prefectCloudLog } from './prefect-cloud.log.ts';
 import { prefectAccountPermissions, prefectWorkspaceScopes } from './prefect-cloud.scopes.ts';
 import type { Kind, Provider } from './provider.ts';
 
@@ -40,6 +42,23 @@ const PROBE = {
   ],
 } as const;
 
+/** What the actor behind the key may do: in the account, and in the one workspace that the credential is for. */
+const RIGHTS = [
+  {
+    request: { method: 'GET', path: '/api/me/accounts/{accountId}/permissions' },
+    answers: [{ status: 200, name: 'permissions', as: 'known', scopes: '' }],
+  },
+  {
+    request: { method: 'GET', path: '/api/me/workspaces/{workspaceId}/scopes' },
+    answers: [{ status: 200, name: 'scopes', as: 'known', scopes: '' }],
+  },
+] as const;
+const WORKSPACE = {
+  about: 'Id of the workspace that the key is for; without it nobody asks what the key may do there',
+  format: UUID,
+  required: false,
+} as const;
+
 const REVOKED_OR_ABSENT = [
   { status: [200, 204], name: 'deleted', as: 'accepted' },
   { status: 404, name: 'absent', when: ERROR, as: 'absent' },
@@ -61,7 +80,16 @@ const byDeclaration = declared({
       places: BEARER,
       rotation: 'overlap',
       propagationSeconds: PROPAGATION_SECONDS,
-      settings: { userId: { about: 'Id of the user, as GET /api/me/ gives it', format: UUID } },
+      settings: {
+        userId: { about: 'Id of the user, as GET /api/me/ gives it', format: UUID },
+        accountId: {
+          about:
+            'Id of the account whose audit log is read, and in which it is asked what the key may do; without it neither is',
+          format: UUID,
+          required: false,
+        },
+        workspaceId: WORKSPACE,
+      },
       issuers: ['user-key'],
       scopes: SCOPES,
       byHand: {
@@ -115,6 +143,7 @@ const byDeclaration = declared({
         request: { method: 'GET', path: '/api/me/' },
         answers: [{ status: 200, name: 'user', as: 'known', account: '/id' }],
       },
+      rights: RIGHTS,
     },
     {
       name: 'service-account-key',
@@ -131,6 +160,7 @@ const byDeclaration = declared({
           about: 'Id of the service account, which the API calls a bot; it stays when its key is rotated',
           format: UUID,
         },
+        workspaceId: WORKSPACE,
       },
       // Whoever may `update:bot`.
       issuers: ['user-key', 'service-account-key'],
@@ -188,6 +218,7 @@ const byDeclaration = declared({
         request: { method: 'GET', path: '/api/me/workspaces' },
         answers: [{ status: 200, name: 'workspaces', as: 'known', account: '/0/account_id' }],
       },
+      rights: RIGHTS,
     },
   ],
 });
@@ -228,5 +259,9 @@ function ofServiceAccount(kind: Kind): Kind {
 
 export const prefectCloud: Provider = {
   ...byDeclaration,
-  kinds: byDeclaration.kinds.map((kind) => (kind.rotation === 'grace' ? ofServiceAccount(kind) : kind)),
+  kinds: byDeclaration.kinds.map((kind) => ({
+    ...(kind.rotation === 'grace' ? ofServiceAccount(kind) : kind),
+    log: prefectCloudLog,
+    logWindowMs: PREFECT_LOG_WINDOW_MS,
+  })),
 };

@@ -161,6 +161,37 @@ export type ListOutcome =
   | { readonly is: 'refused'; readonly evidence: Evidence }
   | { readonly is: 'unknown'; readonly evidence: Evidence; readonly retryAfterMs: number | null };
 
+export interface LogInput {
+  readonly settings: KindSettings;
+  /** The time that is asked about, both ends included; never longer than the kind's `logWindowMs`. */
+  readonly since: UtcMs;
+  readonly until: UtcMs;
+  /** Where the last page said that the next one begins; absent for the first. */
+  readonly cursor?: string;
+}
+/** What the provider's own log says was done with a key, by whoever did it. */
+export interface LoggedEvent {
+  /** The provider's id of the event: the same at each reading. */
+  readonly id: string;
+  /** When it happened, by the provider's clock. */
+  readonly at: UtcMs;
+  /** `replaced`: the key that it names has a successor, or is the successor; not every provider says which. */
+  readonly is: 'made' | 'replaced' | 'ended';
+  /** The provider's name of the event: `prefect-cloud.api-key.rotated`. One that the member knows, never other people's text. */
+  readonly event: string;
+  readonly providerKeyId: string;
+  /** Name of the key, and who did it: other people's text, bounded. Null where the log does not say. */
+  readonly keyName: string | null;
+  readonly by: string | null;
+}
+export type LogOutcome =
+  /** In the order in which it happened. `next`: there is more, beginning there. */
+  | { readonly is: 'read'; readonly events: readonly LoggedEvent[]; readonly next?: string }
+  /** The key that asks may not read it, or there is none for this account. */
+  | { readonly is: 'refused'; readonly evidence: Evidence }
+  /** An event that is about a key, and does not say which or when, makes its whole page unknown. */
+  | { readonly is: 'unknown'; readonly evidence: Evidence; readonly retryAfterMs: number | null };
+
 export interface RevokeInput {
   readonly settings: KindSettings;
   readonly providerKeyId: string;
@@ -253,10 +284,14 @@ export interface Kind {
   readonly issue: Operation<IssueInput, IssueOutcome> | null;
   readonly list: Operation<ListInput, ListOutcome> | null;
   readonly revoke: Operation<RevokeInput, RevokeOutcome> | null;
+  /** The provider's own log of keys, asked with the issuer's key. `request` throws `invalid` where the settings name none. */
+  readonly log?: Operation<LogInput, LogOutcome>;
+  /** With `log`: how far back, and over how long a time, may be asked. */
+  readonly logWindowMs?: number;
   readonly probe: Operation<ProbeInput, Liveness>;
   /** Asked before each probe, without any key: a probe of a kind that has one is `unknown` unless this says `sound`. */
   readonly preflight?: Operation<ProbeInput, Soundness>;
-  /** Whose key asks in `probe` and `identity`: its own, or its issuer's with this one as the target. Absent: its own. */
+  /** Whose key asks in `probe`, `identity` and `rights`: its own, or its issuer's with this one as the target. Absent: its own. */
   readonly asks?: 'own' | 'issuer';
   /**
    * Mode `grace`: makes the next key and leaves the old one alive for the grace. Mode `swap`: makes the next key and ends the old one in
@@ -266,6 +301,8 @@ export interface Kind {
   /** Longest grace that the provider grants, seconds. */
   readonly graceMaxSeconds?: number;
   readonly identity?: Operation<ProbeInput, IdentityOutcome>;
+  /** What the key may do, where `identity` does not say: the scopes of all of these together. One that is not known makes all of it unknown. */
+  readonly rights?: readonly Operation<ProbeInput, IdentityOutcome>[];
   readonly scopes?: ScopeModel;
   /** Whether a new key can be asked for with an end. */
   readonly canExpire?: boolean;

@@ -195,8 +195,8 @@ test('a key may be named another issuer, which must be one that ends keys of thi
   const named: (string | undefined)[] = [];
   const routes = routesOf(
     {
-      bring: async (_id, _parts, _actor, issuerId) => {
-        named.push(issuerId);
+      bring: async (_id, _parts, _actor, known) => {
+        named.push(known?.issuerId);
         return awaiting({ rowVersion: 2 });
       },
     },

@@ -215,7 +215,7 @@ export function rotationRoutes({ rotator, records, kinds, kindOf, journal }: Rot
           const kind = kindAt(kinds, credential.provider, credential.kind);
           demandIssuer(context, issuer, { ...credential, kind }, kinds);
         }
-        const row = await rotator.bring(id, parts, context.caller.principalId, issuer);
+        const row = await rotator.bring(id, parts, context.caller.principalId, { issuerId: issuer });
         return rowAnswer(row, rowView(row), 202);
       },
     }),

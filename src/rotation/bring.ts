@@ -2,6 +2,7 @@
 // before. Asks the provider through what it is given; stores nothing. What cannot be told is no reason to take a key.
 import { createAsker, type Holder } from '../credentials/asking.ts';
 import type { VersionRow } from '../credentials/credential.ts';
+import { notedScopes } from '../credentials/inspecting.ts';
 import type { UtcMs } from '../model/clock.ts';
 import { Failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
@@ -14,6 +15,8 @@ export type Examined =
       /** Empty where nobody knows it. */
       readonly providerKeyId: string;
       readonly expiresAt: UtcMs | null;
+      /** What it may do, where that is known. */
+      readonly scopes: readonly string[] | null;
       readonly detail: JsonObject;
     }
   | { readonly is: 'refused'; readonly outcome: string; readonly why: string };
@@ -27,12 +30,18 @@ function refused(outcome: string, why: string): Examined {
 
 export interface BroughtKey {
   readonly parts: Parts;
+  /** What it may do, where whoever brings it knows that from the provider. */
+  readonly scopes?: readonly string[] | undefined;
   /** Whoever can end it, and asks about it where it cannot itself; null where there is none. */
   readonly issuer: Holder | null;
 }
 
 /** Examines a key whose form is right. Throws `sealed` or `corrupt` where the old key cannot be opened. */
-export async function examineKey({ parts, issuer }: BroughtKey, scene: Scene, tools: EffectTools): Promise<Examined> {
+export async function examineKey(
+  { parts, issuer, scopes: told }: BroughtKey,
+  scene: Scene,
+  tools: EffectTools,
+): Promise<Examined> {
   const { credential, kind } = scene;
   const newest = [...scene.versions].sort((a, b) => b.number - a.number).slice(0, COMPARED_MAX);
   for (const version of newest) {
@@ -58,7 +67,9 @@ export async function examineKey({ parts, issuer }: BroughtKey, scene: Scene, to
   const stranger = otherAccount(now, before);
   if (stranger)
     return refused('other-account', 'this key belongs to another account than the one that it is to follow');
-  const wider = widerScopes(kind, scene.row.settings, now, before);
+  const scopes = told ?? (await scopesOf(parts, issuer, now, scene, tools));
+  const had = namedScopes(scene.row.settings) ?? scopesIn(before) ?? oldOf(scene)?.holds?.scopes ?? null;
+  const wider = widerScopes(kind, had, scopes);
   if (wider.length > 0) {
     return refused('wider', `this key may do more than the one that it is to follow: ${wider.join(', ')}`);
   }
@@ -71,6 +82,7 @@ export async function examineKey({ parts, issuer }: BroughtKey, scene: Scene, to
     is: 'taken',
     providerKeyId,
     expiresAt: now?.is === 'known' ? (now.expiresAt ?? null) : null,
+    scopes,
     detail: { outcome: 'brought', account, signature: seen.evidence.signature },
   };
 }
@@ -92,8 +104,8 @@ async function isSame(parts: Parts, version: VersionRow, scene: Scene, tools: Ef
 
 async function identityOfOld(scene: Scene, tools: EffectTools): Promise<IdentityOutcome | null> {
   if (scene.kind.identity === undefined) return null;
-  const old = scene.versions.find((version) => version.id === scene.row.state.old.versionId);
-  if (old === undefined) return null;
+  const old = oldOf(scene);
+  if (old === null) return null;
   try {
     const parts = await tools.open(scene.credential, old);
     return await createAsker(tools).identify(scene.credential, parts, scene.issuerOf(old));
@@ -112,21 +124,41 @@ function otherAccount(now: IdentityOutcome | null, before: IdentityOutcome | nul
   return now.account !== null && before.account !== null && now.account !== before.account;
 }
 
-/** Scopes of the new key that neither the settings nor the old key have, as far as the provider says what they are. */
+function oldOf({ row, versions }: Scene): VersionRow | null {
+  return versions.find((version) => version.id === row.state.old.versionId) ?? null;
+}
+
+function scopesIn(identity: IdentityOutcome | null): readonly string[] | null {
+  return identity?.is === 'known' ? (identity.scopes ?? null) : null;
+}
+
+function namedScopes(settings: KindSettings): readonly string[] | null {
+  return settings['scopes']?.split(/[\s,]+/).filter((one) => one !== '') ?? null;
+}
+
+/** What the new key may do: from its identity, or from what is asked besides. */
+async function scopesOf(
+  parts: Parts,
+  issuer: Holder | null,
+  identity: IdentityOutcome | null,
+  scene: Scene,
+  tools: EffectTools,
+): Promise<readonly string[] | null> {
+  const said = scopesIn(identity) ?? scopesIn(await createAsker(tools).rights(scene.credential, parts, issuer));
+  return said === null ? null : notedScopes(said);
+}
+
+/** Scopes of the new key that the old one does not have, as far as both are known. */
 export function widerScopes(
   kind: Kind,
-  settings: KindSettings,
-  now: IdentityOutcome | null,
-  before: IdentityOutcome | null,
+  had: readonly string[] | null,
+  now: readonly string[] | null,
 ): readonly string[] {
-  if (now?.is !== 'known' || now.scopes === undefined) return [];
-  const named = settings['scopes']?.split(/[\s,]+/).filter((one) => one !== '') ?? null;
-  const had = named ?? (before?.is === 'known' ? (before.scopes ?? null) : null);
-  if (had === null) return [];
+  if (had === null || now === null) return [];
   const everything = kind.scopes?.everything ?? [];
   if (had.some((scope) => everything.includes(scope))) return [];
   const covered = new Set(had.flatMap((scope) => [scope, ...includedIn(kind, scope)]));
-  return now.scopes.filter((scope) => !covered.has(scope));
+  return now.filter((scope) => !covered.has(scope));
 }
 
 function includedIn(kind: Kind, scope: string): readonly string[] {

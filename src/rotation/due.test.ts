@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { credentialRow, NOW, versionRow } from '../../test/support/rows.ts';
 import { type CredentialRow, DEFAULT_ROTATION, type VersionRow } from '../credentials/credential.ts';
-import { dueFor } from './due.ts';
+import { dueFor, mayTryAgain } from './due.ts';
 
 const DAY_MS = 86_400_000;
 const policy = { ...DEFAULT_ROTATION, everyDays: 30 };
@@ -54,6 +54,39 @@ test('what keeps a credential from being rotated is named, the first that applie
     const answer = due(credential, version);
     assert.deepEqual(answer, { due: false, why, at: null });
   }
+});
+
+test('a key that its provider ends is due before that, also where nothing else is scheduled', () => {
+  const hours = (count: number) => count * 3_600_000;
+  const unscheduled = { policy: DEFAULT_ROTATION };
+  const ends = (expiresAt: number) => ({ createdAt: NOW, expiresAt });
+  const table: [string, number, number][] = [
+    ['90 days: two weeks before', 90 * DAY_MS, 76 * DAY_MS],
+    ['8 days: a quarter of its life before', 8 * DAY_MS, 6 * DAY_MS],
+    ['2 hours: an hour before', hours(2), hours(1)],
+    ['10 minutes: half of it before, or it would never rest', 600_000, 300_000],
+  ];
+  for (const [name, life, dueAfter] of table) {
+    const at = NOW + dueAfter;
+    assert.deepEqual(due(unscheduled, ends(NOW + life), at - 1), { due: false, why: 'not-yet', at }, name);
+    assert.deepEqual(due(unscheduled, ends(NOW + life), at), { due: true, why: 'expiry' }, name);
+  }
+  const both = ends(NOW + 90 * DAY_MS);
+  assert.deepEqual(due({}, both, NOW + 30 * DAY_MS), { due: true, why: 'age' }, 'whatever comes first');
+  assert.deepEqual(due({ ...unscheduled, suspendedAt: 1 }, both), { due: false, why: 'suspended', at: null });
+});
+
+test('what was tried in vain is tried again after an hour, then less and less often, once a day at the least', () => {
+  const hour = 3_600_000;
+  assert(mayTryAgain(null, NOW));
+  const waits: number[] = [];
+  for (let count = 1; count <= 12; count++) {
+    const tries = { count, lastAt: NOW };
+    const wait = [1, 2, 4, 8, 16, 24].find((hours) => mayTryAgain(tries, NOW + hours * hour))!;
+    assert(!mayTryAgain(tries, NOW + wait * hour - 1));
+    waits.push(wait);
+  }
+  assert.deepEqual(waits, [1, 2, 4, 8, 16, 24, 24, 24, 24, 24, 24, 24]);
 });
 
 test('what is due stays due, and when it will be is when it is', () => {

@@ -3,7 +3,7 @@ import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import type { UtcMs } from '../model/clock.ts';
 
 export type Due =
-  | { readonly due: true; readonly why: 'age' }
+  | { readonly due: true; readonly why: 'age' | 'expiry' }
   | {
       readonly due: false;
       readonly why:
@@ -18,7 +18,9 @@ export type Due =
       readonly at: UtcMs | null;
     };
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const LEAD_MAX_MS = 14 * DAY_MS;
 
 /** What rotating it takes. Where a person brings the new key, it takes neither. */
 export interface Needs {
@@ -26,14 +28,35 @@ export interface Needs {
   readonly providerKeyId: boolean;
 }
 
+/**
+ * When a key that its provider ends by itself is to be replaced: a quarter of its life before that, two weeks at the most, an hour or half of its
+ * life at the least. Null: nobody ends it.
+ */
+export function replacedBy({ expiresAt, createdAt }: Pick<VersionRow, 'expiresAt' | 'createdAt'>): UtcMs | null {
+  if (expiresAt === null) return null;
+  const lifeMs = Math.max(0, expiresAt - createdAt);
+  return expiresAt - Math.max(Math.min(HOUR_MS, lifeMs / 2), Math.min(lifeMs / 4, LEAD_MAX_MS));
+}
+
+/** Waits between two scheduled tries of a credential whose current version stays: an hour, then twice as long each time, up to a day. */
+export function mayTryAgain(tries: { readonly count: number; readonly lastAt: UtcMs } | null, now: UtcMs): boolean {
+  if (tries === null || tries.count === 0) return true;
+  return now >= tries.lastAt + Math.min(HOUR_MS * 2 ** Math.min(tries.count - 1, 20), DAY_MS);
+}
+
+/** By its age, where its policy says one; and by the end that its provider gives it, whatever the policy says: a key that ends is an outage. */
 export function dueFor(credential: CredentialRow, current: VersionRow | null, needs: Needs, now: UtcMs): Due {
   const no = (why: Extract<Due, { due: false }>['why'], at: UtcMs | null = null): Due => ({ due: false, why, at });
-  if (credential.policy.everyDays === null) return no('not-scheduled');
+  const { everyDays } = credential.policy;
+  const byEnd = current === null ? null : replacedBy(current);
+  if (everyDays === null && byEnd === null) return no('not-scheduled');
   if (credential.retiredAt !== null) return no('retired');
   if (credential.suspendedAt !== null) return no('suspended');
   if (current === null) return no('no-current-version');
   if (needs.issuer && credential.issuerId === null) return no('no-issuer');
   if (needs.providerKeyId && current.providerKeyId === null) return no('unidentified');
-  const at = (current.promotedAt ?? current.createdAt) + credential.policy.everyDays * DAY_MS;
-  return now >= at ? { due: true, why: 'age' } : no('not-yet', at);
+  const byAge = everyDays === null ? null : (current.promotedAt ?? current.createdAt) + everyDays * DAY_MS;
+  const at = Math.min(byAge ?? Number.POSITIVE_INFINITY, byEnd ?? Number.POSITIVE_INFINITY);
+  if (now < at) return no('not-yet', at);
+  return { due: true, why: at === byAge ? 'age' : 'expiry' };
 }

@@ -53,6 +53,8 @@ export interface Brought<Event extends RotationEvent = RotationEvent> {
   readonly label: string | null;
   /** With which credential the new key is ended, where that is not its credential's issuer. */
   readonly issuerId?: string;
+  /** What the provider says that the new key may do, where it says so. */
+  readonly scopes?: readonly string[];
   readonly bracketed: Bracketed | null;
 }
 
@@ -128,6 +130,7 @@ async function issue(
     detail: { ...detail, providerKeyId: outcome.providerKeyId },
     parts: outcome.parts,
     expiresAt: outcome.expiresAt ?? null,
+    ...(outcome.scopes === undefined ? {} : { scopes: outcome.scopes }),
     label: isReplacement ? null : label,
     bracketed: null,
   };

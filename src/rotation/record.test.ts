@@ -136,6 +136,7 @@ function write(made: Run, after: OverlapState, event: OverlapEvent, mono: number
     envelopeDigest: event.on === 'issued' ? 'digest' : null,
     expiresAt: null,
     issuerId: null,
+    scopes: null,
   });
   const ids = step.event.rows.map((image) => image.row.id);
   assert.equal(new Set(ids).size, ids.length, `${step.event.type} changes a row twice`);

@@ -1,6 +1,7 @@
 // What a step of a rotation writes: the event, the rotation's next image, and the images of the versions that the step moves. Pure:
 // the same step gives the same write.
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
+import { notedScopes } from '../credentials/inspecting.ts';
 import type { Bracketed } from '../credentials/prober.ts';
 import { type ControlEvent, nextImage, type Row, type RowImage } from '../model/change.ts';
 import type { UtcMs } from '../model/clock.ts';
@@ -27,6 +28,8 @@ export interface StepInput {
   readonly label: string | null;
   /** With which credential a new key is ended, where that is not its credential's issuer. */
   readonly issuerId: string | null;
+  /** What the provider says that a new key may do; null where it does not. */
+  readonly scopes: readonly string[] | null;
 }
 
 export interface Step {
@@ -179,6 +182,7 @@ function issuedVersion(
   brought: { readonly versionId: string; readonly providerKeyId: string },
 ): VersionRow {
   const { row, at } = input;
+  const scopes = input.scopes === null ? null : notedScopes(input.scopes);
   return {
     id: brought.versionId,
     rowVersion: 1,
@@ -191,6 +195,7 @@ function issuedVersion(
     envelopeDigest: input.envelopeDigest ?? '',
     secondCopyAt: null,
     expiresAt: input.expiresAt,
+    ...(scopes === null ? {} : { holds: { scopes, at } }),
     createdAt: at,
     promotedAt: null,
     retiredAt: null,

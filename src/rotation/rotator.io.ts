@@ -19,7 +19,7 @@ import { type Brought, brought, performOverlap, type Scene } from './effects.ts'
 import { OVERLAP, type OverlapState } from './overlap.ts';
 import { createRequests } from './requesting.ts';
 import { isSwap, type RotationEvent, type RotationRow, type RotationState } from './rotation.ts';
-import type { Rotator } from './rotator.ts';
+import type { KnownKey, Rotator } from './rotator.ts';
 import { SWAP } from './swap.ts';
 import { performSwap, type SwapTools } from './swap-effects.ts';
 import { type Change, stepWrite, versionsOf, type WritingOptions } from './writing.ts';
@@ -260,15 +260,17 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     return parseLabel(fresh.label ?? '')?.rotation !== labelPart(row.id) && fresh.createdAt < row.requestedAt;
   }
 
-  async function bring(rotationId: string, parts: Parts, actor: Actor, issuerId?: string): Promise<RotationRow> {
+  async function bring(rotationId: string, parts: Parts, actor: Actor, known: KnownKey = {}): Promise<RotationRow> {
     const row = getRow<RotationRow>(desk.rows, 'rotation', rotationId);
     if (options.isSealed()) throw new Failure('sealed', 'the vault is sealed');
     if (row.endedAt !== null || row.state.step !== 'await')
       throw new Failure('conflict', 'the rotation waits for no key');
     const about = scene(row);
     demandParts(about.kind, parts);
+    const { issuerId, scopes } = known;
     const by = issuerId === undefined || issuerId === about.credential.issuerId ? {} : { issuerId };
-    const seen = await examineKey({ parts, issuer: issuerOf(desk.rows, about.credential, by) }, about, options);
+    const issuer = issuerOf(desk.rows, about.credential, by);
+    const seen = await examineKey({ parts, issuer, scopes }, about, options);
     if (seen.is === 'refused') {
       const refusal = brought({ on: 'key-refused' as const }, { outcome: seen.outcome });
       // On record, and not taken. Where the row has moved on meanwhile, the refusal still stands.
@@ -278,7 +280,8 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     }
     const versionId = options.newVersionId();
     const event = { on: 'issued' as const, versionId, providerKeyId: seen.providerKeyId };
-    const last = { ...brought(event, seen.detail), ...by, parts, expiresAt: seen.expiresAt };
+    const holds = seen.scopes === null ? {} : { scopes: seen.scopes };
+    const last = { ...brought(event, seen.detail), ...by, ...holds, parts, expiresAt: seen.expiresAt };
     return command(rotationId, event, actor, last);
   }
 

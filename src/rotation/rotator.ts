@@ -13,6 +13,14 @@ export interface RotationRequest {
   readonly byHand?: boolean;
 }
 
+/** What is known of a key that is brought, besides what its provider says when it is asked. */
+export interface KnownKey {
+  /** The credential with which it is ended, where that is another one than its credential's issuer. */
+  readonly issuerId?: string | undefined;
+  /** What it may do, by the provider's word when it was made. */
+  readonly scopes?: readonly string[] | undefined;
+}
+
 export interface Rotator {
   /**
    * Requests a rotation and returns its row; it goes on by itself. Throws `conflict` where one is running for this credential,
@@ -27,10 +35,9 @@ export interface Rotator {
   /**
    * Brings the key that a rotation waits for. Throws `invalid` where it is not of the kind's form, dead, the old one, of another account or able to do
    * more (on record as refused, and the rotation waits on), `upstream-unavailable` where the provider cannot be asked, `conflict` where none
-   * is waited for. Once it resolves, the key is stored. `issuerId`: the credential with which this key is ended, where that is another one than
-   * its credential's issuer.
+   * is waited for. Once it resolves, the key is stored. `known`: what is known of the key besides.
    */
-  bring(rotationId: string, parts: Parts, actor: Actor, issuerId?: string): Promise<RotationRow>;
+  bring(rotationId: string, parts: Parts, actor: Actor, known?: KnownKey): Promise<RotationRow>;
   /** Undoes a rotation that has not reached its pivot. Throws `conflict` where it has, `not-found` where none runs. */
   cancel(rotationId: string, reason: string, actor: Actor): Promise<RotationRow>;
   /** Ends a rotation where it stands, also past its pivot: what is left of it is somebody else's from now on. */

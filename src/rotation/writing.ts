@@ -72,6 +72,7 @@ export async function stepWrite(
     expiresAt: about?.expiresAt ?? null,
     label: about?.label ?? null,
     issuerId: about?.issuerId ?? null,
+    scopes: about?.scopes ?? null,
   });
   const { on } = change.event;
   if (on === 'promoted' || on === 'demoted') {

@@ -42,6 +42,7 @@ const UNIONS = {
   probe: ['alive', 'dead', 'unknown'],
   preflight: ['sound', 'unsound', 'unknown'],
   identity: ['known', 'unknown'],
+  log: ['read', 'refused', 'unknown'],
 } as const;
 
 /** Every outcome is of its union, its evidence names a signature, and no secret stands in what may be published. */
@@ -295,12 +296,15 @@ function readsAnything(kind: Kind, settings: KindSettings): void {
           for (const key of listed.keys)
             for (const text of [key.name, key.lastUsedFrom, key.hint]) assert(isStorableText(text ?? ''));
         }
+        const logged = kind.log?.read(answer, { settings, since: 0, until: 1 });
+        if (logged !== undefined) assertOutcome('log', logged);
         const issue = kind.issue?.read(answer, { settings, label: LABEL });
         if (issue !== undefined) assertOutcome('issue', issue);
         const revoke = kind.revoke?.read(answer, { settings, providerKeyId: '1' });
         if (revoke !== undefined) assertOutcome('revoke', revoke);
         const identity = kind.identity?.read(answer, { settings });
         if (identity !== undefined) assertOutcome('identity', identity);
+        for (const one of kind.rights ?? []) assertOutcome('identity', one.read(answer, { settings }));
         const replaced = kind.replace?.read(answer, { settings, label: LABEL, providerKeyId: '1' });
         if (replaced !== undefined) assertOutcome('issue', replaced);
       }),
@@ -320,6 +324,7 @@ function describesItself(provider: Provider): void {
       for (const format of Object.values(kind.format)) assert(/^\^.*\$$/s.test(format.source), 'formats are anchored');
       for (const issuer of kind.issuers) assert(kinds.includes(issuer), `${issuer} issues ${kind.name}`);
       assert(kind.propagationMs >= 0);
+      assert.equal(kind.log === undefined, kind.logWindowMs === undefined, 'a log says how far back may be asked');
       for (const place of kind.places)
         assert(kind.parts.includes(place.part ?? kind.parts[0]!), 'places are of its parts');
       for (const part of Object.keys(kind.check ?? {})) assert(kind.parts.includes(part), `${part} is a part`);

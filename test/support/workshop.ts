@@ -127,6 +127,8 @@ export interface WorkshopOptions {
   readonly programs?: Partial<Programs>;
   readonly revocation?: Partial<RevocationPolicy>;
   readonly rotationsAtOnce?: number;
+  /** How often the engines look what is due. */
+  readonly lookEverySeconds?: number;
   readonly secondCopy?: boolean;
 }
 
@@ -158,7 +160,8 @@ export async function startShop<Twin extends { readonly origin: string; close():
   const twin = await subject.start();
   const base = houseConfig(directory, { providers: { [subject.provider]: twin.origin } });
   const atOnce = options.rotationsAtOnce ?? base.scheduler.rotationsAtOnce;
-  const config: Config = { ...base, scheduler: { ...base.scheduler, rotationsAtOnce: atOnce } };
+  const everySeconds = options.lookEverySeconds ?? base.scheduler.everySeconds;
+  const config: Config = { ...base, scheduler: { ...base.scheduler, rotationsAtOnce: atOnce, everySeconds } };
   const kek = path.join(directory, 'kek');
   const key = await generateKeyFile({ path: kek, dataDirectory: config.dataDirectory, random: machineRandom });
   await initialise({ config, kek: { kind: 'key-file', key }, admin: 'admin', databaseUrl: null });

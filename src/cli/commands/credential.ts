@@ -161,6 +161,11 @@ const show: Command = {
   },
 };
 
+/** When the provider ends the current key by itself; null where nobody knows of an end. */
+function endOf({ versions }: CredentialDetail): string | null {
+  return versions.find((version) => version.state === 'current')?.expiresAt ?? null;
+}
+
 function detailText(context: Context, detail: CredentialDetail): string {
   const { view } = context;
   const row = detail.credential;
@@ -188,6 +193,7 @@ function detailText(context: Context, detail: CredentialDetail): string {
     ['second copy', detail.protected ? 'yes' : 'none: unprotected'],
     ['grants', String(detail.grants)],
     ...privilegeFields(detail.privilege ?? null),
+    ['key ends', endOf(detail) === null ? null : view.when(endOf(detail))],
     ['managed by', row.managedBy],
     ['added', view.when(row.createdAt)],
   ]);
@@ -295,6 +301,39 @@ const identify: Command = {
   },
 };
 
+interface Inspected {
+  readonly account: string | null;
+  readonly providerKeyId: string | null;
+  readonly scopes: readonly string[] | null;
+  readonly why: string | null;
+  readonly version: Version;
+}
+
+const inspect: Command = {
+  name: 'credential inspect',
+  about: 'ask the provider about the current key, and note it: whose it is, its id, what it may do, when it ends',
+  more:
+    'What the provider does not say stays as it was. `credential show` compares what the key may do with what its grants need; a key whose end is ' +
+    'near is rotated before it.',
+  arguments: [REFERENCE],
+  examples: [{ line: 'claviger credential inspect billing', about: 'after its role at the provider was changed' }],
+  async run(context, input) {
+    const api = await context.api();
+    const row = await api.credential(input.argument(0));
+    const seen = await api.post<Inspected>(`/v1/credentials/${row.id}/inspect`);
+    const { scopes, version } = seen;
+    const text = context.view.fields([
+      ['credential', credentialName(row)],
+      ['version', String(version.number)],
+      ['account', seen.account],
+      ['provider key id', version.providerKeyId ?? 'unidentified'],
+      ['may do', scopes === null ? `not known: ${seen.why ?? ''}` : scopes.join(' ') || 'nothing'],
+      ['ends', context.view.when(version.expiresAt)],
+    ]);
+    return { data: seen, text, brief: scopes === null ? '' : scopes.join('\n') };
+  },
+};
+
 function stateCommand(verb: 'suspend' | 'resume' | 'retire', about: string, example: string): Command {
   const needsReason = verb === 'suspend';
   return {
@@ -329,6 +368,7 @@ export const credentialCommands: readonly Command[] = [
   edit,
   put,
   identify,
+  inspect,
   stateCommand(
     'suspend',
     'refuse every use of a credential; nothing is revoked, and `resume` undoes it',
