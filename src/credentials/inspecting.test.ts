@@ -11,7 +11,9 @@ const free = () => true;
 test('scopes are noted sorted and once each; what cannot be names of scopes is not noted', () => {
   assert.deepEqual(notedScopes(['b', 'a', 'b']), ['a', 'b']);
   assert.deepEqual(notedScopes([]), []);
-  assert.equal(notedScopes(['']), null);
+  for (const bad of ['', 'a\u0000', 'a\nb', '\u001b[31m', '\ud800', '\u202e'])
+    assert.equal(notedScopes(['a', bad]), null);
+  assert.deepEqual(notedScopes(['Full Access', 'öffentlich']), ['Full Access', 'öffentlich']);
   assert.equal(notedScopes(['x'.repeat(201)]), null);
   assert.equal(notedScopes(Array.from({ length: 513 }, (_, n) => `s${n}`)), null);
   assert.equal(notedScopes(Array.from({ length: 512 }, (_, n) => `s${n}`))?.length, 512);

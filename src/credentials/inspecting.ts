@@ -22,12 +22,14 @@ export interface Inspection {
 /** More than any provider has: whoever sends more is not believed. */
 const SCOPES_MAX = 512;
 const SCOPE_LENGTH_MAX = 200;
+/** No control characters, no half characters: what is written to the log can be written, and shown. */
+const SCOPE = /^[^\p{C}]+$/u;
 
-/** The names as they are noted: sorted, each once. Null where they are too many or too long to be names of scopes. */
+/** The names as they are noted: sorted, each once. Null where they are too many, too long or not of the form of names. */
 export function notedScopes(scopes: readonly string[]): readonly string[] | null {
   const distinct = [...new Set(scopes)].sort();
   const isSound =
-    distinct.length <= SCOPES_MAX && distinct.every((one) => one !== '' && one.length <= SCOPE_LENGTH_MAX);
+    distinct.length <= SCOPES_MAX && distinct.every((one) => one.length <= SCOPE_LENGTH_MAX && SCOPE.test(one));
   return isSound ? distinct : null;
 }
 
