@@ -84,11 +84,11 @@ export async function standPrefectCloud(): Promise<Stand> {
     issuerOf: () => 'prefect-admin',
     actions: ['me-workspace.list', 'flow-run.create'],
     first(n) {
-      const bot = addBot(state, random, { name: `etl-${n}` });
+      const bot = addBot(state, random, { name: `etl-${n}`, scopes: ['see_flows', 'run_flows', 'see_secret_blocks'] });
       bots.set(n, bot.id);
       const key = { key: newPrefectKey(random, 'pnb') };
       const made = control.mint({ kind: 'service-account-key', name: bot.name, account: bot.id, parts: key });
-      return stored(made, { accountId: state.accountId, botId: bot.id });
+      return stored(made, { accountId: state.accountId, botId: bot.id, workspaceId: state.workspaceId });
     },
     asks(door) {
       const home = `${door.brokerOrigin}/api/accounts/${state.accountId}/workspaces/${state.workspaceId}`;
