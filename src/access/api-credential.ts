@@ -30,6 +30,7 @@ const privilegeSchema = z.object({
   needed: scopes.meta({ description: 'Scopes that the actions of the grants in force need, as far as that is known' }),
   neededOneOf: z.array(scopes).meta({ description: 'Sets of scopes of which one is needed besides' }),
   everything: scopes.meta({ description: 'Held scopes that mean everything' }),
+  reveals: scopes.meta({ description: 'Held scopes with which the key reads stored secrets or makes other keys' }),
   unused: scopes.meta({
     description: 'Held scopes without which what is known to be needed would be reached all the same',
   }),

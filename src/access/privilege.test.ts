@@ -146,6 +146,15 @@ test('scopes are read from the settings, each once, where the kind has any', () 
   assert.equal(scopesOfSettings(kindWith(undefined), { scopes: 'a' }), null);
 });
 
+test('what opens secrets is pointed out, needed or not, and also where it is only included', () => {
+  const model: ScopeModel = { ...MODEL, reveals: ['write:b'] };
+  const revealsOf = (...held: string[]) =>
+    privilegeOf({ kind: kindWith(model), purpose: 'lend', held, actions: ACTIONS, patterns: ['b.set'] }).reveals;
+  assert.deepEqual(revealsOf('read:b', 'write:b'), ['write:b']);
+  assert.deepEqual(revealsOf('write:a', 'admin'), ['admin']);
+  assert.deepEqual(revealsOf('read'), []);
+});
+
 test('Cachet: a key with no ability ticked may everything, and one grant of metrics needs two abilities at most', () => {
   const [kind] = cachet.kinds;
   const said = privilegeOf({

@@ -32,6 +32,8 @@ export interface Privilege {
   readonly neededOneOf: readonly (readonly string[])[];
   /** Those among the held that mean everything. */
   readonly everything: readonly string[];
+  /** Those among the held with which it reads stored secrets or makes other keys, itself or by what it includes. */
+  readonly reveals: readonly string[];
   /** Held, and what is needed would be reached without them. */
   readonly unused: readonly string[];
   /** Held, not needed themselves, but including what is. */
@@ -147,6 +149,7 @@ const NOTHING = {
   needed: [],
   neededOneOf: [],
   everything: [],
+  reveals: [],
   unused: [],
   broader: [],
   missing: [],
@@ -167,7 +170,7 @@ function suggestedFor(model: ScopeModel, need: Need): readonly string[] | null {
   return chosen.length === 0 ? null : leastOf(model, chosen).sort();
 }
 
-type Difference = Pick<Privilege, 'everything' | 'unused' | 'broader' | 'missing' | 'missingOneOf'>;
+type Difference = Pick<Privilege, 'everything' | 'reveals' | 'unused' | 'broader' | 'missing' | 'missingOneOf'>;
 
 function differenceOf(model: ScopeModel, held: readonly string[], need: Need): Difference {
   const everything = held.filter((scope) => model.everything?.includes(scope) === true).sort();
@@ -179,6 +182,7 @@ function differenceOf(model: ScopeModel, held: readonly string[], need: Need): D
   const isMissing = (set: readonly string[]) => everything.length === 0 && !set.some((one) => reached.has(one));
   return {
     everything,
+    reveals: others.filter((scope) => model.reveals?.some((one) => withIncluded(model, scope).has(one)) === true),
     unused: others.filter((scope) => !kept.has(scope)),
     broader: [...kept]
       .filter((scope) => !wanted.includes(scope))

@@ -358,7 +358,10 @@ test('the inventory names what is critical first, who did it, and what to do abo
   assert.equal(exit, 1);
   const [, first, second, third, fourth] = out.split('\n');
   assert.match(first!, /^critical +resurrected +default\/neon\/billing .* – +fnd_2$/);
-  assert.match(second!, /^critical +changed-outside +default\/neon\/billing .*cloud\.api-key\.deleted by some.*body, 2026-09-20 .*fnd_3$/);
+  assert.match(
+    second!,
+    /^critical +changed-outside +default\/neon\/billing .*cloud\.api-key\.deleted by some.*body, 2026-09-20 .*fnd_3$/,
+  );
   assert(!out.includes('\u001b'), 'what others wrote is shown, not obeyed');
   assert.match(third!, /^warning +unregistered +– .* – +fnd_1$/);
   assert.match(fourth!, /by nobody known, 2026-09-20 .*fnd_4$/);

@@ -29,6 +29,20 @@ const PAGE_SIZE = 100;
 const PAGE = `page[size]=${PAGE_SIZE}`;
 const NUMBERED = { page: 'page[number]={cursor}' } as const;
 
+const SCOPES = {
+  of: 'key',
+  all: datadogScopes,
+  // Keys are shown to whoever may read them, and made by whoever may write them.
+  reveals: [
+    'api_keys_read',
+    'api_keys_write',
+    'org_app_keys_read',
+    'org_app_keys_write',
+    'user_app_keys',
+    'service_account_write',
+  ],
+} as const;
+
 export const datadog = declared({
   name: 'datadog',
   title: 'Datadog',
@@ -90,7 +104,7 @@ export const datadog = declared({
         serviceAccountId: { about: 'Id of the service account, a UUID; in its page', format: '^[A-Za-z0-9-]{1,64}$' },
       },
       issuers: ['key-pair'],
-      scopes: { of: 'key', all: datadogScopes },
+      scopes: SCOPES,
       asks: 'issuer',
       issue: {
         request: {
@@ -161,7 +175,7 @@ export const datadog = declared({
       ],
       rotation: 'assisted',
       propagationSeconds: PROPAGATION_SECONDS,
-      scopes: { of: 'key', all: datadogScopes },
+      scopes: SCOPES,
       probe: { request: { method: 'GET', path: '/api/v2/validate_keys' }, answers: [PAIR_VALID, ...DEAD] },
       byHand: {
         url: KEYS_URL,

@@ -186,6 +186,8 @@ const kind = z.strictObject({
       isOpen: z.boolean().optional(),
       includes: z.record(z.string(), z.array(z.string())).optional(),
       everything: z.array(z.string()).optional(),
+      /** Those with which a key reads stored secrets or makes other keys. */
+      reveals: z.array(z.string()).optional(),
     })
     .optional(),
   byHand: z

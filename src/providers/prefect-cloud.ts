@@ -16,7 +16,11 @@ const BEARER = [{ in: 'header', name: 'Authorization', scheme: 'Bearer' }] as co
 /** Prefect's own form of an error; a proxy's page is not its word. */
 const ERROR = { json: { '/detail': { is: 'string' } } } as const;
 /** A key has no scopes of its own: it may do what its actor's roles allow. */
-const SCOPES = { of: 'actor', all: [...prefectAccountPermissions, ...prefectWorkspaceScopes] } as const;
+const SCOPES = {
+  of: 'actor',
+  all: [...prefectAccountPermissions, ...prefectWorkspaceScopes],
+  reveals: ['see_secret_blocks', 'create:bot', 'update:bot'],
+} as const;
 const CONSOLE = 'https://app.prefect.cloud/my/api-keys';
 /**
  * Deleting is documented to work at once, and writes as consistent only after some seconds, without a number; nobody measured either. This

@@ -241,6 +241,8 @@ export interface ScopeModel {
   readonly includes?: Readonly<Record<string, readonly string[]>>;
   /** Scopes that mean everything, which no key should have: `*`. */
   readonly everything?: readonly string[];
+  /** Scopes with which a key reads secrets that are stored there, or makes other keys: pointed out, whether needed or not. */
+  readonly reveals?: readonly string[];
 }
 
 /** What a person does where there is no API, in the provider's own words, a step a line. */

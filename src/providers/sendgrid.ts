@@ -24,7 +24,12 @@ const IDENTITY = {
   answers: [{ status: 200, name: 'scopes', when: PROBE.answers[0].when, as: 'known', scopes: '/scopes' }],
 } as const;
 
-const SCOPES = { of: 'key', all: sendgridScopes, isOpen: true } as const;
+const SCOPES = {
+  of: 'key',
+  all: sendgridScopes,
+  isOpen: true,
+  reveals: ['api_keys.create', 'api_keys.update'],
+} as const;
 
 export const sendgrid = declared({
   name: 'sendgrid',

@@ -334,7 +334,8 @@ function describesItself(provider: Provider): void {
       if (kind.rotation === 'overlap') assert(kind.issue !== null && kind.revoke !== null, `${kind.name} overlaps`);
       if (kind.rotation === 'grace') assert(kind.replace !== undefined && (kind.graceMaxSeconds ?? 0) > 0);
       if (kind.rotation === 'swap') assert(kind.replace !== undefined, `${kind.name} is replaced in place`);
-      for (const scope of kind.scopes?.everything ?? []) assert(kind.scopes!.all.includes(scope));
+      const { everything = [], reveals = [], all = [] } = kind.scopes ?? {};
+      for (const scope of [...everything, ...reveals]) assert(all.includes(scope), `${scope} is one of its scopes`);
     }
     const names = provider.actions.map((action) => action.name);
     assert.equal(new Set(names).size, names.length, 'action names are unique');

@@ -21,6 +21,7 @@ interface View {
     readonly verdict: string;
     readonly held: readonly string[] | null;
     readonly unused: readonly string[];
+    readonly reveals: readonly string[];
     readonly missing: readonly string[];
   };
 }
@@ -93,6 +94,7 @@ test('a role at the provider is compared with what the grants need, and a change
     const privilege = async () => (await ask<View>(house, 'GET', `/v1/credentials/${credential.id}`)).privilege;
     const first = await privilege();
     assert.deepEqual([first.verdict, first.unused], ['wider', ['read:account', 'see_secret_blocks']]);
+    assert.deepEqual(first.reveals, ['see_secret_blocks'], 'it may read the secrets of its workspace');
 
     // Its role is changed at the provider: flows may not be seen any more.
     bots.set(bot.id, { ...bot, scopes: ['see_secret_blocks'] });

@@ -4,7 +4,8 @@ import type { Privilege } from '../../access/privilege.ts';
 /** A line each; what says nothing is left out. */
 export function privilegeFields(privilege: Privilege | null): readonly (readonly [string, string | null])[] {
   if (privilege === null) return [];
-  const { held, needed, neededOneOf, everything, unused, broader, missing, missingOneOf, unknownActions } = privilege;
+  const { held, needed, neededOneOf, everything, reveals, unused, broader, missing, missingOneOf, unknownActions } =
+    privilege;
   const { suggested } = privilege;
   const left = unknownActions.count - unknownActions.names.length;
   const isSame = held !== null && suggested !== null && held.join(' ') === suggested.join(' ');
@@ -13,6 +14,7 @@ export function privilegeFields(privilege: Privilege | null): readonly (readonly
     ['scopes held', held === null ? null : held.join(' ')],
     ['scopes needed', [...needed, ...neededOneOf.map(choice)].join(' ') || null],
     ['everything', everything.join(' ') || null],
+    ['opens secrets', reveals.join(' ') || null],
     ['missing', [...missing, ...missingOneOf.map(choice)].join(' ') || null],
     ['unused', unused.join(' ') || null],
     ['broader', broader.map(({ scope, neededOf }) => `${scope}, for ${neededOf.join(' ')}`).join('\n') || null],
