@@ -66,7 +66,7 @@ test('what is not allowed any more after the wait is refused, and recorded as re
   const broker = await serveBroker(t, { upstreamPort: upstream.port });
   broker.gate.hold('crd_1', 60_000);
   const answered = talk(broker.port, GET);
-  await new Promise((resolve) => setTimeout(resolve, 40));
+  await eventually(() => broker.gate.waiting('crd_1') === 1);
   broker.injections.clear();
   broker.gate.release('crd_1');
   const text = await answered;
@@ -79,8 +79,9 @@ test('a caller that goes away while it waits leaves nothing behind', async (t) =
   broker.gate.hold('crd_1', 60_000);
   const raw = openRaw(broker.port);
   raw.write(GET);
-  await new Promise((resolve) => setTimeout(resolve, 40));
+  await eventually(() => broker.gate.waiting('crd_1') === 1);
   raw.destroy();
+  await eventually(() => broker.gate.waiting('crd_1') === 0);
   await eventually(async () => (await broker.connections()) === 0);
   broker.gate.release('crd_1');
   await new Promise((resolve) => setTimeout(resolve, 20));
@@ -94,7 +95,7 @@ test('a rate limit is spent once for a request that waited', async (t) => {
   });
   broker.gate.hold('crd_1', 60_000);
   const both = [talk(broker.port, GET), talk(broker.port, GET)];
-  await new Promise((resolve) => setTimeout(resolve, 40));
+  await eventually(() => broker.gate.waiting('crd_1') === 2);
   broker.gate.release('crd_1');
   const statuses = (await Promise.all(both)).map((text) => statusesOf(text)[0]);
   assert.deepEqual(statuses, [200, 200]);

@@ -11,6 +11,8 @@ export interface Gate {
   /** Lets go what waits, in the order in which it came. Nothing happens where nothing is held. */
   release(credentialId: string): void;
   isHeld(credentialId: string): boolean;
+  /** How many requests of a credential wait now. */
+  waiting(credentialId: string): number;
   /** Whether anything at all is held: what a request asks first. */
   readonly isAnyHeld: boolean;
   /** Calls back once, never at once. The returned function leaves the queue. */
@@ -48,6 +50,7 @@ export function createGate(after: (ms: number, run: () => void) => () => void): 
     },
     release: (credentialId) => end(credentialId),
     isHeld: (credentialId) => holds.has(credentialId),
+    waiting: (credentialId) => holds.get(credentialId)?.waiting.size ?? 0,
     get isAnyHeld() {
       return holds.size > 0;
     },
