@@ -19,7 +19,14 @@ import {
 } from './append.ts';
 import { type Database, type ServingOptions, startOf } from './database.ts';
 import { loadEdge, tilesForEdge } from './edge.ts';
-import { type ControlResult, createGatherer, type Prepared, type PreparedControl, type UsesResult } from './gather.ts';
+import {
+  type Commit,
+  type ControlResult,
+  createGatherer,
+  type Prepared,
+  type PreparedControl,
+  type UsesResult,
+} from './gather.ts';
 import { META_TABLE, MIGRATIONS, schemaProblem } from './migrations.ts';
 import { connectPostgresql, POSTGRESQL_TYPES, postgresqlSchemaVersion } from './postgresql-client.io.ts';
 import type { HeadTable, Schema } from './schema.ts';
@@ -186,6 +193,23 @@ function createPostgresqlCommit(client: pg.Client, fence: number, ended: Ended) 
   };
 }
 
+/** Milliseconds that a commit whose answer was lost may still be under way at the server. */
+const LOST_COMMIT_MS = 10_000;
+
+/**
+ * The size of the control log, once nobody writes it any more: whoever asks after a lost connection may come before the commit that was under way
+ * on it. Throws where that takes too long.
+ */
+async function settledControlSize(client: pg.Client): Promise<number> {
+  await client.query('BEGIN');
+  await client.query(`SET LOCAL lock_timeout = ${LOST_COMMIT_MS}`);
+  const { rows } = await client.query<{ size: number }>(
+    "SELECT size FROM ledger_heads WHERE log = 'control' FOR UPDATE",
+  );
+  await client.query('COMMIT');
+  return rows[0]!.size;
+}
+
 /** Opens the database for serving. Throws `conflict` where another server holds it, `invalid` where its schema is not this program's. */
 export async function openPostgresqlDatabase(options: PostgresqlOptions): Promise<Database> {
   const keeper = await connectPostgresql(options.url);
@@ -205,7 +229,9 @@ export async function openPostgresqlDatabase(options: PostgresqlOptions): Promis
   const start = startOf(heads);
   let writer = await connectPostgresql(options.url);
   const endedAccess = nothingEnded();
-  let commit = createPostgresqlCommit(writer, start.fence, endedAccess);
+  /** Null while what became of the last commit is not known. */
+  let commit: Commit | null = createPostgresqlCommit(writer, start.fence, endedAccess);
+  let controlSize = start.startSizes.control;
   let ended = false;
   const lose = (why: string) => {
     if (ended) return;
@@ -215,18 +241,38 @@ export async function openPostgresqlDatabase(options: PostgresqlOptions): Promis
   };
   keeper.on('error', () => lose('the connection that holds the lock was lost'));
   keeper.on('end', () => lose('the connection that holds the lock was lost'));
+
+  /**
+   * The connection may be broken, and what it did unknown: a new one looks first. Changes that are in the log, and that nobody here was told of, are
+   * not in this process's memory: it would go on allowing what they end.
+   */
+  async function connected(): Promise<Commit> {
+    if (commit !== null) return commit;
+    await writer.end().catch(() => {});
+    writer = await connectPostgresql(options.url);
+    if ((await settledControlSize(writer)) !== controlSize) {
+      throw new Failure('conflict', 'a change was committed and its answer lost: this process does not know of it');
+    }
+    commit = createPostgresqlCommit(writer, start.fence, endedAccess);
+    return commit;
+  }
+
+  function note(results: readonly (ControlResult | UsesResult)[]): void {
+    for (const result of results) if (result.is === 'written') controlSize = Math.max(controlSize, result.size);
+  }
+
   const gatherer = createGatherer({
     async commit(items) {
       try {
-        return await commit(items);
+        const results = await (await connected())(items);
+        note(results);
+        return results;
       } catch (cause) {
-        if (Failure.is(cause, 'conflict')) lose(cause.message);
-        else if (!ended) {
-          // The connection may be broken, and what it did unknown: a new one reads the heads again before it writes.
-          await writer.end().catch(() => {});
-          writer = await connectPostgresql(options.url);
-          commit = createPostgresqlCommit(writer, start.fence, endedAccess);
-        }
+        commit = null;
+        // At once, and not with the next write: what was committed may have ended somebody's access.
+        const found =
+          Failure.is(cause, 'conflict') || ended ? cause : await connected().catch((error: unknown) => error);
+        if (Failure.is(found, 'conflict')) lose(found.message);
         throw cause;
       }
     },

@@ -11,6 +11,7 @@ import {
   assertProven,
   assertSound,
   currentOf,
+  newest,
   revoke,
   revoked,
   rotationEnd,
@@ -24,6 +25,7 @@ import { NO_PROGRAMS } from '../credentials/programs.ts';
 import { nextImage } from '../model/change.ts';
 import { Failure } from '../model/failure.ts';
 import { neon } from '../providers/neon.ts';
+import type { RotationRow } from '../rotation/rotation.ts';
 import type { RevocationRow } from './revocation.ts';
 import { createRevoker } from './revoke.io.ts';
 import type { RevocationRequest } from './revoker.ts';
@@ -124,6 +126,35 @@ test('what cannot be revoked is refused, and a second order for the same version
     await assertProven(shop, await revoked(shop, revocations[0]!.id));
     await refuses({}, 'invalid');
   }));
+
+test('an old version whose order waits for a person keeps nobody from ending the whole credential', () =>
+  withShop(
+    async (shop) => {
+      shop.twin.control.fault('revoke-ignored');
+      const rotation = await shop.engines.rotator.request({
+        credentialId: shop.credential.id,
+        trigger: 'operator',
+        reason: 'superseded',
+        actor: 'prn_tester',
+      });
+      await until(async () => (await newest<RotationRow>(shop, 'rotation', rotation.id)).state.pivoted, 'the pivot');
+      const old = await revoke(shop, { versionIds: [shop.first.id], reason: 'unused' });
+      const waiting = await revoked(shop, old.revocations[0]!.id);
+      assert.deepEqual([waiting.state.end, waiting.endedAt], ['blocked', null]);
+      shop.twin.control.clearFaults();
+      const current = await currentOf(shop);
+      const { revocations } = await revoke(shop);
+      assert.deepEqual(
+        revocations.map((row) => row.versionId),
+        [current.id],
+        'the order that stands is not given twice',
+      );
+      assert.notEqual((await shop.row<CredentialRow>('credential', shop.credential.id)).suspendedAt, null);
+      await assertProven(shop, await revoked(shop, revocations[0]!.id));
+      await assert.rejects(revoke(shop), (error) => Failure.is(error, 'conflict'));
+    },
+    { revocation: { revokesMax: 2 } },
+  ));
 
 test('a key whose id is unknown waits for a person; what the person did is proven like any other', () =>
   withShop(async (shop) => {

@@ -272,7 +272,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     await options.cancelRotations(credential.id, asked.actor, asked.versionIds);
     const cut = options.openUses(credential.id);
     // As they are now: a rotation may have made one more meanwhile, or have proven one dead.
-    const latest = versionsOf(asked);
+    const latest = withoutOrders(versionsOf(asked), asked);
     const suspends = latest.some((version) => version.state === 'current');
     return { revocations: await writeOrders(credential, latest, asked, suspends), rotationId: null, cut };
   }
@@ -287,6 +287,17 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     );
     if (versions.length === 0) throw new Failure('invalid', 'the credential has no version left to revoke');
     return versions;
+  }
+
+  /**
+   * Whoever ends the whole credential is not kept from it by a version whose own order stands: that one runs, or waits for a person. An order that
+   * names such a version, or finds nothing else, is a conflict when it is written.
+   */
+  function withoutOrders(versions: VersionRow[], { versionIds }: RevocationRequest): VersionRow[] {
+    if (versionIds !== null) return versions;
+    const standing = allRows<RevocationRow>(desk.rows, 'revocation').filter((row) => row.endedAt === null);
+    const left = versions.filter((version) => !standing.some((row) => row.versionId === version.id));
+    return left.length > 0 ? left : versions;
   }
 
   /** Writes the orders, and with them the suspension: the broker refuses from the next request on. */

@@ -25,7 +25,8 @@ export interface RevocationStarted {
 export interface Revoker {
   /**
    * Orders a revocation. `revoke-first` suspends the credential in the same transaction: the broker refuses from the next
-   * request on. Throws `invalid` where nothing is left to revoke.
+   * request on. Versions whose own order stands are left to it, unless they are named. Throws `invalid` where nothing is left to revoke,
+   * `conflict` where all that is left, or a version that is named, is ordered to end already.
    */
   request(request: RevocationRequest): Promise<RevocationStarted>;
   /** Lets a blocked or unproven revocation go on. */

@@ -2,12 +2,18 @@
 // hunt mutants; what it imports of src may be a mutated copy.
 import { runSchedule as runAssisted } from './assisted/schedule.ts';
 import { scheduleSeed } from './random.ts';
+import { runSchedule as runRevocation } from './revocation/schedule.ts';
 import { type Outcome, runSchedule as runOverlap } from './schedule.ts';
 import { runSchedule as runSwap } from './swap/schedule.ts';
 import type { Tally } from './world.ts';
 
 /** The protocols that have a simulation, each with what runs one schedule of it. */
-export const PROTOCOLS = { overlap: runOverlap, swap: runSwap, assisted: runAssisted } as const;
+export const PROTOCOLS = {
+  overlap: runOverlap,
+  swap: runSwap,
+  assisted: runAssisted,
+  revocation: runRevocation,
+} as const;
 export type ProtocolName = keyof typeof PROTOCOLS;
 
 export interface Hunt {

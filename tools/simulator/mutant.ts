@@ -16,7 +16,7 @@ export interface Mutant {
   readonly why: string;
   readonly edits: readonly Edit[];
   /** Whose simulation must catch it; `overlap` where it does not say. */
-  readonly protocol?: 'overlap' | 'swap' | 'assisted';
+  readonly protocol?: 'overlap' | 'swap' | 'assisted' | 'revocation';
 }
 
 export const OVERLAP = 'src/rotation/overlap.ts';

@@ -10,7 +10,7 @@ import type { Mutant } from './mutant.ts';
 import type { Violation } from './world.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const FOLDERS = ['src/model', 'src/credentials', 'src/rotation', 'tools/simulator'] as const;
+const FOLDERS = ['src/model', 'src/credentials', 'src/rotation', 'src/revocation', 'tools/simulator'] as const;
 /** A worker that has not answered by then hangs in a schedule: the mutant is caught, by being endless. */
 const PATIENCE_MS = 300_000;
 

@@ -1,4 +1,4 @@
-// What the small worlds of a simulation have in common (swap/, assisted/): virtual time, in which tasks fall due and drivers wake, the faults' end,
+// What the small worlds of a simulation have in common (swap/, assisted/, revocation/): virtual time, in which tasks fall due and drivers wake, the faults' end,
 // and what is said of a run: its notes, its tally, its digest, the first invariant that broke. Not here: the truth, which each world keeps for
 // itself, and the overlap protocol's own world (world.ts), which has many credentials and processes at once.
 import { chance, type Dice, type Rate } from './random.ts';
