@@ -123,7 +123,7 @@ test('a full group of outcomes, and of refusals, fits an entry', () => {
 
 test('a user agent is cut to its length and to what may be stored', () => {
   assert.equal(storableUserAgent('curl/8'), 'curl/8');
-  assert.equal(storableUserAgent('x'.repeat(201)).length, 200);
+  assert.equal(storableUserAgent('xyz '.repeat(60)).length, 200);
   assert.equal(storableUserAgent('a\u0000b'), 'ab');
   fc.assert(
     fc.property(
@@ -135,5 +135,14 @@ test('a user agent is cut to its length and to what may be stored', () => {
       },
     ),
   );
-  assert(isStorableText(storableUserAgent(`${'x'.repeat(199)}𝒳`)), 'a pair is not cut in two');
+  assert(isStorableText(storableUserAgent(`${'xyz '.repeat(49)}xyz𝒳`)), 'a pair is not cut in two');
+});
+
+test('what could be a key is not kept of a user agent', () => {
+  const browser =
+    'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.8078.73 Safari/537.36';
+  assert.equal(storableUserAgent(browser), browser);
+  assert.equal(storableUserAgent('python-requests-oauthlib/2.0'), 'python-requests-oauthlib/2.0');
+  assert.equal(storableUserAgent(`curl napi_canary${'0a'.repeat(12)} x`), 'curl … x');
+  assert.equal(storableUserAgent('curl clv_canary1 x'), 'curl clv_… x');
 });

@@ -44,9 +44,13 @@ function queryText(query: Readonly<Record<string, string>> | null): string {
     .join(',')}}`;
 }
 
-/** Cut to a bounded length and, where it holds what may not be stored, replaced by what is left of it. */
+/** No product is called like this; keys are. */
+const OPAQUE = /[0-9A-Za-z_-]{32,}/g;
+
+/** Cut to a bounded length, without what could be a key and, where it holds what may not be stored, replaced by what is left of it. */
 export function storableUserAgent(text: string): string {
-  const clean = text.includes('clv_') ? text.replaceAll(/clv_[0-9A-Za-z]*/g, 'clv_…') : text;
+  const named = text.includes('clv_') ? text.replaceAll(/clv_[0-9A-Za-z]*/g, 'clv_…') : text;
+  const clean = named.length < 32 ? named : named.replaceAll(OPAQUE, '…');
   const cut = clean.slice(0, USER_AGENT_LENGTH_MAX);
   return isStorableText(cut) ? cut : cut.replaceAll('\u0000', '').toWellFormed();
 }

@@ -219,6 +219,12 @@ function planFor(place: Place, asked: Asked): Plan {
   const { head, facts, snapshot, token, ip, attempt, spends } = asked;
   const { credential, path } = place;
   const base = { token, credential, action: null, path: null, query: null, grantId: null };
+  // Before anything of the request is on record: its path would be, and with it the token.
+  if (asked.tokens.some(isAstray)) {
+    return holdsAny(snapshot.policy, place, token)
+      ? refuse(400, 'token-place', ip, base)
+      : refuse(403, 'no-grant', ip, base);
+  }
   const match = credential.catalogue === null ? null : recentMatch(credential.catalogue, head.method, path);
   // Whoever holds no grant at all on this credential learns nothing about its provider's actions.
   if (match === null) return refuse(403, holdsAny(snapshot.policy, place, token) ? 'no-action' : 'no-grant', ip, base);
@@ -256,6 +262,11 @@ function planFor(place: Place, asked: Asked): Plan {
     facts,
     parameters: attempt.parameters,
   };
+}
+
+/** Whether a token stands in the path, or in the name of a parameter: where no provider has its key. */
+function isAstray({ header, query, pointer, inFrame }: FoundToken): boolean {
+  return header === null && query === null && pointer === undefined && inFrame !== true;
 }
 
 /** Whether the caller holds any grant on the credential that was not revoked. */

@@ -1,4 +1,5 @@
 // SQLite as the database: the file in the data directory, its lock, the fence, the writer's thread and a connection for reads.
+import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import {
@@ -97,6 +98,22 @@ export function takeSqliteLock(file: string, taken: string): DatabaseSync {
   }
 }
 
+/** How often it is looked whether the file is in its place still. */
+const LOOK_MS = 1_000;
+
+/** Whether a file is the one that it was when this was called. What cannot be told is no reason to end. */
+function placeOf(file: string): () => boolean {
+  const { dev, ino } = statSync(file);
+  return () => {
+    try {
+      const now = statSync(file, { throwIfNoEntry: false });
+      return now !== undefined && now.dev === dev && now.ino === ino;
+    } catch {
+      return true;
+    }
+  };
+}
+
 export interface SqliteOptions extends ServingOptions {
   readonly file: string;
 }
@@ -131,6 +148,7 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Databa
   const died = (cause: unknown) => {
     if (ended) return;
     ended = true;
+    clearInterval(watch);
     gatherer.close('the database writer has stopped');
     pending?.reject(new Failure('unavailable', 'the database writer has stopped', { cause }));
     pending = null;
@@ -138,6 +156,12 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Databa
   };
   worker.on('error', died);
   worker.on('exit', died);
+  const isInPlace = placeOf(options.file);
+  // What is written to a file that no name leads to is gone with this process, and nobody would know before.
+  const watch = setInterval(() => {
+    if (!isInPlace()) died('the database file was removed, or another one put in its place');
+  }, LOOK_MS);
+  watch.unref();
   const gatherer = createGatherer({
     commit: (items: readonly Prepared[]) =>
       new Promise((resolve, reject) => {
@@ -159,6 +183,7 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Databa
       await gatherer.idle();
       gatherer.close('the server is stopping');
       ended = true;
+      clearInterval(watch);
       const exited = new Promise((resolve) => worker.once('exit', resolve));
       worker.postMessage('end');
       await exited;
