@@ -71,7 +71,9 @@ function check(world: World): void {
   const text = JSON.stringify(world.happened);
   assert(provenBy(world.happened) >= POLICY.refusals, `proven without proof: ${text}`);
   assert(
-    world.state.providerKeyId === null || world.happened.some(({ what }) => what === 'called'),
+    world.state.providerKeyId === null ||
+      world.state.byHand === true ||
+      world.happened.some(({ what }) => what === 'called'),
     `never called: ${text}`,
   );
 }
@@ -96,7 +98,8 @@ function next(world: World): World[] {
         const begun = evolved(world, { on: 'begun' });
         assert(decision.journalFirst && begun.stored.intent, 'the intent is on disk before the call');
         const called = noted(begun, 'called');
-        return [...worlds, crashed(begun), crashed(called), evolved(called, { on: 'revoke-called' })];
+        const without = evolved(begun, { on: 'no-means' });
+        return [...worlds, without, crashed(begun), crashed(called), evolved(called, { on: 'revoke-called' })];
       }
       for (const verdict of ['alive', 'dead', 'unknown'] as const) {
         const seen = noted(world, verdict);
@@ -136,6 +139,7 @@ test('proven is the end: nothing that comes later changes it', () => {
     { on: 'begun' },
     { on: 'revoke-called' },
     { on: 'no-control' },
+    { on: 'no-means' },
     { on: 'resumed' },
     { on: 'revoked-by-hand' },
     ...(['alive', 'dead', 'unknown'] as const).map((verdict) => ({ on: 'probed' as const, verdict })),
@@ -201,6 +205,20 @@ test('a key that cannot be revoked from here waits for a person, and what the pe
     const alive = runOn(resumed, 'alive').world;
     assert.deepEqual([alive.state.end, alive.happened.length], ['blocked', 1]);
   }
+});
+
+test('with nothing to call with a person is asked at once; what they did is proven, and a call is made again where it can be', () => {
+  const without = evolved(evolved(begin(), { on: 'begun' }), { on: 'no-means' });
+  assert.deepEqual([without.state.end, without.state.intent, without.stored], ['blocked', false, without.state]);
+  assert.match(without.state.reason ?? '', /console/);
+  const resumed = evolved(without, { on: 'resumed' });
+  assert.equal(resumed.state.step, 'revoke', 'the issuer may be there again');
+  assert.equal(runOn(resumed, 'dead').world.happened[0]!.what, 'called');
+  const still = evolved(evolved(resumed, { on: 'begun' }), { on: 'no-means' });
+  assert.deepEqual([still.state.end, still.state.step, still.state.intent], [null, 'prove', false]);
+  assert.equal(runOn(still, 'dead').world.state.end, 'proven');
+  assert.equal(runOn(still, 'alive').world.state.end, 'blocked');
+  assert.equal(runOn(crashed(still), 'dead').world.state.end, 'proven');
 });
 
 test('waits grow with failures and with calls, up to their maximum', () => {

@@ -11,6 +11,8 @@ export type RevocationEvent =
   | { readonly on: 'begun' }
   | { readonly on: 'revoke-called' }
   | { readonly on: 'probed'; readonly verdict: 'alive' | 'dead' | 'unknown' }
+  /** There is nothing to call with any more: the issuer is gone, or its key. */
+  | { readonly on: 'no-means' }
   /** No key that is known to be live can serve as control: no refusal will ever count. */
   | { readonly on: 'no-control' }
   /** A person says that the key was revoked by hand (its id is unknown here, or the provider has no call for it). */
@@ -64,7 +66,9 @@ function evolve(
     if (state.end === null || state.end === 'proven') return state;
     // Without an id there is nothing to call: what a person did is proven like any other revocation.
     const step = state.providerKeyId === null ? 'prove' : 'revoke';
-    return { ...state, step, end: null, reason: null, failures: 0, revokes: 0, death: NO_EVIDENCE, pause: null };
+    const byHand = state.reason === NEEDS_A_PERSON;
+    const afresh = { failures: 0, revokes: 0, death: NO_EVIDENCE, pause: null };
+    return { ...state, ...afresh, step, byHand, end: null, reason: null };
   }
   if (state.end !== null) return state;
   switch (event.on) {
@@ -75,11 +79,17 @@ function evolve(
         ...state,
         step: 'prove',
         intent: false,
+        byHand: false,
         revokes: state.revokes + 1,
         death: NO_EVIDENCE,
         failures: 0,
         pause: null,
       };
+    case 'no-means':
+      if (state.step !== 'revoke') return state;
+      if (state.byHand === true)
+        return { ...state, step: 'prove', intent: false, death: NO_EVIDENCE, failures: 0, pause: null };
+      return { ...state, intent: false, pause: null, end: 'blocked', reason: NEEDS_A_PERSON };
     case 'lapsed':
       return state.death.refusals === 0 ? state : { ...state, death: NO_EVIDENCE };
     case 'no-control':
@@ -98,7 +108,7 @@ function afterProbe(
   const death = weigh(state.death, seen, now, policy);
   const backoff = (n: number) => Math.min(policy.retryMaxMs, policy.retryMinMs * 2 ** Math.min(n, 20));
   if (seen === 'alive') {
-    if (state.providerKeyId === null) {
+    if (state.providerKeyId === null || state.byHand === true) {
       return { ...state, death, end: 'blocked', reason: 'the provider still accepts the key' };
     }
     if (state.revokes >= policy.revokesMax) {

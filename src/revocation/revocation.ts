@@ -42,6 +42,8 @@ export interface RevocationState {
   readonly failures: number;
   readonly death: DeathEvidence;
   readonly pause: { readonly from: Instant; readonly ms: number } | null;
+  /** A person was asked to end the key, and has said go on: where there is nothing to call with, what they did is proven. */
+  readonly byHand?: boolean;
   /** `unproven`: no live control, so no refusal counts; `assisted`: a person must revoke it at the provider. */
   readonly end: 'proven' | 'unproven' | 'blocked' | null;
   readonly reason: string | null;

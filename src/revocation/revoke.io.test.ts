@@ -201,6 +201,33 @@ async function deleteByHand(shop: Workshop, providerKeyId: string): Promise<void
   assert.equal(answer.status, 200);
 }
 
+test('where the issuer goes while an order runs a person is asked at once; what they did is proven, beside a key that lives', () =>
+  withShop(async (shop) => {
+    const rotation = await shop.engines.rotator.request({
+      credentialId: shop.credential.id,
+      trigger: 'operator',
+      reason: 'superseded',
+      actor: 'prn_tester',
+    });
+    shop.twin.control.fault('revoke-ignored');
+    await until(async () => (await newest<RotationRow>(shop, 'rotation', rotation.id)).state.pivoted, 'the pivot');
+    const { revocations } = await revoke(shop, { versionIds: [shop.first.id], reason: 'compromised' });
+    const { id } = revocations[0]!;
+    await until(async () => (await newest<RevocationRow>(shop, 'revocation', id)).state.revokes > 0, 'a call');
+    const before = shop.app.rows.get('credential')!.get(shop.credential.id) as CredentialRow;
+    await shop.write('test.orphaned', {
+      noun: 'credential',
+      row: nextImage<CredentialRow>(before, { issuerId: null }),
+    });
+    const waiting = await revoked(shop, id);
+    assert.deepEqual([waiting.state.end, waiting.endedAt, waiting.state.intent], ['blocked', null, false]);
+    assert.match(waiting.state.reason ?? '', /console/);
+    shop.twin.control.clearFaults();
+    await deleteByHand(shop, shop.first.providerKeyId!);
+    await shop.engines.revoker.resume(id, 'prn_responder');
+    await assertProven(shop, await revoked(shop, id));
+  }));
+
 test('a key that nobody here can revoke waits for a person too, and the provider is not said to have been asked', () =>
   withShop(async (shop) => {
     const before = shop.app.rows.get('credential')!.get(shop.credential.id) as CredentialRow;

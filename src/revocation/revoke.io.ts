@@ -57,6 +57,11 @@ export interface RevokerOptions {
   readonly report: (message: string, fields: JsonObject) => void;
 }
 
+/** What was begun may have been called: that is found out, and not taken back. */
+function isAboutToCall({ step, intent }: RevocationState): boolean {
+  return step === 'revoke' && !intent;
+}
+
 export interface RunningRevoker extends Revoker {
   takeUp(): void;
   stop(): Promise<void>;
@@ -96,9 +101,28 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     while (!stopping) {
       const row = current(id);
       if (row === null || row.state.end !== null || options.isSealed()) return;
-      if ((await once(row)) === 'finished') return;
+      if (isAboutToCall(row.state) && !canCall(row)) {
+        if ((await askPerson(row)) === 'done') continue;
+      } else if ((await once(row)) === 'finished') return;
       await pause(RELOAD_MS);
     }
+  }
+
+  /** Whether there is anything to end this version's key with. Lost on the way, where the issuer is ended as well. */
+  function canCall({ id }: RevocationRow): boolean {
+    const { row, credential, version } = subject(id);
+    if (options.programsFor(credential).revoke !== null) return true;
+    const { kind } = options.kindOf(credential);
+    return (
+      kind.revoke !== null && row.state.providerKeyId !== null && issuerOf(desk.rows, credential, version) !== null
+    );
+  }
+
+  function askPerson(row: RevocationRow): Promise<'done' | 'conflict' | 'failed'> {
+    const event = { on: 'no-means' } as const;
+    const after = REVOCATION.evolve(row.state, event, instant(), row.policy);
+    const said = { event, detail: { outcome: 'impossible' }, bracketed: null };
+    return journal(row.id, row.rowVersion, { ask: 'journal', before: row.state, event, after }, said);
   }
 
   /** Drives from a fresh reading of the row. */
@@ -110,6 +134,8 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     while (!step.done) {
       if (stopping) return 'reload';
       const ask = step.value;
+      // Found out before the intent is on record: a certificate says when the provider was asked, and it would not have been.
+      if (ask.ask === 'journal' && ask.event.on === 'begun' && !canCall(row)) return 'reload';
       let answer: Answer<RevocationEvent> = { now: instant(), event: null, journal: null };
       if (ask.ask === 'wait') await pause(ask.ms);
       else if (ask.ask === 'act') {

@@ -181,7 +181,7 @@ export const ORDERED: readonly Mutant[] = [
   ]),
   order('an accepted key without an id is called for', 'nobody knows what a call with no name ends', [
     ORDER,
-    'if (state.providerKeyId === null) {',
+    'if (state.providerKeyId === null || state.byHand === true) {',
     'if (state.revokes < 0) {',
   ]),
   order('a key that nobody here can revoke waits for nobody', 'it works, and no person knows', [
