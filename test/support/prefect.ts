@@ -1,7 +1,7 @@
 // A real Prefect Server and its official client, installed on first use into a virtual environment below the system's temporary directory, and that
 // client as an application of a house. Where Python or the package is missing, the reason is given and the tests that need it are skipped.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -14,21 +14,64 @@ const PACKAGES = ['prefect==3.8.8', 'fastapi<0.151'];
 const VENV = path.join(os.tmpdir(), 'claviger-prefect-3.8.8');
 const PROGRAM = path.join(VENV, 'bin', 'prefect');
 const PYTHON = path.join(VENV, 'bin', 'python');
+/** Written last: before it is there, the rest may be half there. */
+const READY = path.join(VENV, 'installed');
+const LOCK = `${VENV}.lock`;
+const LOOK_MS = 250;
 /** With a start or two less than a test file may take. What is not installed by then is skipped. */
 const INSTALL_MS = 100_000;
 
 /** Without these nobody hears of logs on `/api/logs/out`. */
 const LOGS = { PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED: 'true', PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED: 'true' };
 
-/** Whether Prefect can be run; installs it where it is not there. A text says why not. */
+/** Takes the installation for this process. False where another one that lives has it: test files run side by side. */
+function takeInstallation(): boolean {
+  try {
+    writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch {
+    const owner = Number(existsSync(LOCK) ? readFileSync(LOCK, 'utf8') : '');
+    if (owner > 0 && !isAlive(owner)) rmSync(LOCK, { force: true });
+    return false;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
+function sleep(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** Whether Prefect can be run; installs it where it is not there, or waits for whoever does. A text says why not. */
 function preparePrefect(): string | null {
-  if (existsSync(PROGRAM)) return null;
+  const endsAt = performance.now() + INSTALL_MS;
+  for (;;) {
+    if (existsSync(READY)) return null;
+    if (takeInstallation()) break;
+    if (performance.now() > endsAt) return `another test was still installing ${PACKAGES[0]}`;
+    sleep(LOOK_MS);
+  }
+  try {
+    // Whoever had it before may be done by now.
+    return existsSync(READY) ? null : install(endsAt);
+  } finally {
+    rmSync(LOCK, { force: true });
+  }
+}
+
+function install(endsAt: number): string | null {
+  rmSync(VENV, { recursive: true, force: true });
   process.stderr.write(`installing ${PACKAGES[0]} into ${VENV}…\n`);
   const steps: [string, string[]][] = [
     ['python3', ['-m', 'venv', VENV]],
     [path.join(VENV, 'bin', 'pip'), ['install', '--quiet', '--disable-pip-version-check', '--no-compile', ...PACKAGES]],
   ];
-  const endsAt = performance.now() + INSTALL_MS;
   for (const [command, args] of steps) {
     const timeout = Math.max(1, Math.floor(endsAt - performance.now()));
     const done = spawnSync(command, args, { stdio: ['ignore', 'ignore', 'ignore'], timeout });
@@ -37,6 +80,7 @@ function preparePrefect(): string | null {
       return `${path.basename(command)} ${args[0] === '-m' ? 'cannot make a virtual environment' : `cannot install ${PACKAGES[0]}`}`;
     }
   }
+  writeFileSync(READY, '');
   return null;
 }
 
@@ -44,7 +88,7 @@ function preparePrefect(): string | null {
 export function isPrefectReady(t: TestContext, against: string): boolean {
   const missing = preparePrefect();
   if (missing === null) return true;
-  process.stderr.write(`NOT CHECKED against ${against}: ${missing}\n`);
+  process.stderr.write(`SKIPPED LOUDLY: not checked against ${against}: ${missing}\n`);
   t.skip(`NOT CHECKED: ${missing}`);
   return false;
 }
