@@ -105,7 +105,11 @@ export function credentialRoutes(room: CredentialRoom): Route[] {
   /** Notes what the provider says of a version that was brought, and finds its id where it came without one. */
   async function identified(context: Acting, row: CredentialRow, version: VersionRow, isWanted: boolean) {
     if (!isWanted) return null;
-    const { after } = await inspectVersion(context, row, version, room.inspect);
+    // The key is stored: that nobody can be asked about it now is no reason to say that it is not.
+    const { after } = await inspectVersion(context, row, version, room.inspect).catch((error: unknown) => {
+      if (!Failure.is(error)) throw error;
+      return { after: version };
+    });
     if (version.providerKeyId !== null) return null;
     if (after.providerKeyId !== null)
       return { providerKeyId: after.providerKeyId, why: 'the provider says so itself', rounds: 0 };

@@ -65,6 +65,8 @@ test('a key that its provider ends is due before that, also where nothing else i
     ['8 days: a quarter of its life before', 8 * DAY_MS, 6 * DAY_MS],
     ['2 hours: an hour before', hours(2), hours(1)],
     ['10 minutes: half of it before, or it would never rest', 600_000, 300_000],
+    ['a second: five minutes after it was made, not sooner', 1_000, 300_000],
+    ['an end before its beginning: an hour after it was made', -DAY_MS, hours(1)],
   ];
   for (const [name, life, dueAfter] of table) {
     const at = NOW + dueAfter;

@@ -21,6 +21,8 @@ export type Due =
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const LEAD_MAX_MS = 14 * DAY_MS;
+/** A key is left alone for so long after it was made, whatever its end. */
+const REST_MIN_MS = 300_000;
 
 /** What rotating it takes. Where a person brings the new key, it takes neither. */
 export interface Needs {
@@ -35,7 +37,10 @@ export interface Needs {
 export function replacedBy({ expiresAt, createdAt }: Pick<VersionRow, 'expiresAt' | 'createdAt'>): UtcMs | null {
   if (expiresAt === null) return null;
   const lifeMs = Math.max(0, expiresAt - createdAt);
-  return expiresAt - Math.max(Math.min(HOUR_MS, lifeMs / 2), Math.min(lifeMs / 4, LEAD_MAX_MS));
+  const at = expiresAt - Math.max(Math.min(HOUR_MS, lifeMs / 2), Math.min(lifeMs / 4, LEAD_MAX_MS));
+  // Where a provider's ends are over before they begin (a clock that is wrong), each new key would be due at once, for ever.
+  const restMs = lifeMs === 0 ? HOUR_MS : Math.max(REST_MIN_MS, Math.min(HOUR_MS, lifeMs / 2));
+  return Math.max(at, createdAt + restMs);
 }
 
 /** Waits between two scheduled tries of a credential whose current version stays: an hour, then twice as long each time, up to a day. */
