@@ -263,6 +263,7 @@ export async function openPostgresqlDatabase(options: PostgresqlOptions): Promis
 
   const gatherer = createGatherer({
     async commit(items) {
+      const wasConnected = commit !== null;
       try {
         const results = await (await connected())(items);
         note(results);
@@ -270,8 +271,8 @@ export async function openPostgresqlDatabase(options: PostgresqlOptions): Promis
       } catch (cause) {
         commit = null;
         // At once, and not with the next write: what was committed may have ended somebody's access.
-        const found =
-          Failure.is(cause, 'conflict') || ended ? cause : await connected().catch((error: unknown) => error);
+        const isKnown = Failure.is(cause, 'conflict') || ended || !wasConnected;
+        const found = isKnown ? cause : await connected().catch((error: unknown) => error);
         if (Failure.is(found, 'conflict')) lose(found.message);
         throw cause;
       }
