@@ -277,5 +277,4 @@ const DOORS: Readonly<Record<string, string>> = {
 
 const LONG: Readonly<Record<string, string>> = {
   'src/access/replay.test.ts': 'to be split into the fold and its findings',
-  'src/rotation/overlap.test.ts': 'to be split by steps',
 };

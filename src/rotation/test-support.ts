@@ -1,7 +1,7 @@
 // What the tests of the overlap protocol have in common: two keys, narrow limits, what may be heard of them, and a run to which it happens.
 import type { Decision } from '../credentials/drive.ts';
 import type { Instant } from '../model/instant.ts';
-import { evolve, type OverlapEffect, type OverlapEvent, type OverlapState } from './overlap.ts';
+import { beginOverlap, evolve, type OverlapEffect, type OverlapEvent, type OverlapState } from './overlap.ts';
 import { defaultOverlapPolicy, type OverlapPolicy } from './policy.ts';
 
 export const OLD = { versionId: 'ver_old', providerKeyId: 'key_old' };
@@ -40,3 +40,19 @@ export function eventsUnder(
 export function effectOf(decision: Decision<OverlapEffect, OverlapEvent>): unknown {
   return decision.kind === 'act' ? decision.effect : decision.kind;
 }
+
+/** The limits of the tests of single steps. */
+export const POLICY: OverlapPolicy = { ...NARROW, discardsMax: 2 };
+export const after = eventsUnder(POLICY);
+export const CLEAN = { on: 'listed', orphans: [] } as const;
+
+/** Where a run begins, and the events that bring it straight to a step. */
+export const START = beginOverlap(OLD, at(0));
+export const TO_VERIFY = [BEGUN, ISSUED];
+export const TO_PROMOTE = [...TO_VERIFY, ALIVE, ALIVE];
+export const TO_DRAIN = [...TO_PROMOTE, { on: 'promoted' } as const];
+export const TO_COVER = [...TO_DRAIN, QUIET];
+export const TO_CONFIRM = [...TO_COVER, COVERED];
+export const TO_REVOKE = [...TO_CONFIRM, ALIVE];
+export const TO_PROVE = [...TO_REVOKE, BEGUN, { on: 'revoke-called' } as const];
+export const TO_SWEEP = [...TO_PROVE, DEAD, DEAD, DEAD];
