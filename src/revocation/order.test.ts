@@ -20,7 +20,7 @@ type Verdict = 'alive' | 'dead' | 'unknown';
 /** What really happened, by real time, which no restart sets back. */
 interface Happened {
   readonly at: number;
-  readonly what: 'called' | Verdict;
+  readonly what: 'begun' | 'called' | Verdict;
 }
 
 /** One run as it stands: the state in memory, the state on disk, the clock of this boot, and the truth. */
@@ -73,7 +73,7 @@ function check(world: World): void {
   assert(
     world.state.providerKeyId === null ||
       world.state.byHand === true ||
-      world.happened.some(({ what }) => what === 'called'),
+      world.happened.some(({ what }) => what === 'begun' || what === 'called'),
     `never called: ${text}`,
   );
 }
@@ -84,8 +84,7 @@ function next(world: World): World[] {
   const worlds = [crashed(world)];
   switch (decision.kind) {
     case 'finished':
-      for (const on of ['resumed', 'revoked-by-hand'] as const) worlds.push(evolved(world, { on }));
-      return worlds;
+      return [...worlds, evolved(world, { on: 'resumed' })];
     case 'wait':
       assert(decision.ms > 0 && Number.isFinite(decision.ms), `a wait of ${decision.ms}`);
       // Woken too early, in time, and after a long sleep.
@@ -95,10 +94,10 @@ function next(world: World): World[] {
       return [...worlds, evolved(world, decision.event)];
     case 'act': {
       if (decision.effect.do === 'revoke') {
-        const begun = evolved(world, { on: 'begun' });
+        const begun = noted(evolved(world, { on: 'begun' }), 'begun');
         assert(decision.journalFirst && begun.stored.intent, 'the intent is on disk before the call');
         const called = noted(begun, 'called');
-        const without = evolved(begun, { on: 'no-means' });
+        const without = evolved(world, { on: 'no-means' });
         return [...worlds, without, crashed(begun), crashed(called), evolved(called, { on: 'revoke-called' })];
       }
       for (const verdict of ['alive', 'dead', 'unknown'] as const) {
@@ -141,7 +140,6 @@ test('proven is the end: nothing that comes later changes it', () => {
     { on: 'no-control' },
     { on: 'no-means' },
     { on: 'resumed' },
-    { on: 'revoked-by-hand' },
     ...(['alive', 'dead', 'unknown'] as const).map((verdict) => ({ on: 'probed' as const, verdict })),
   ];
   for (const event of events) assert.equal(REVOCATION.evolve(proven, event, { boot: 9, mono: 0 }, POLICY), proven);
@@ -196,29 +194,38 @@ test('a key that cannot be revoked from here waits for a person, and what the pe
   const waiting = begin(null);
   assert.equal(waiting.state.end, 'blocked');
   assert.match(waiting.state.reason ?? '', /console/);
-  for (const on of ['resumed', 'revoked-by-hand'] as const) {
-    const resumed = evolved(waiting, { on });
-    assert.deepEqual([resumed.state.end, resumed.state.step], [null, 'prove']);
-    const { world } = runOn(resumed, 'dead');
-    assert.equal(world.state.end, 'proven');
-    assert.equal(world.happened.length, POLICY.refusals, 'nothing was called');
-    const alive = runOn(resumed, 'alive').world;
-    assert.deepEqual([alive.state.end, alive.happened.length], ['blocked', 1]);
-  }
+  const resumed = evolved(waiting, { on: 'resumed' });
+  assert.deepEqual([resumed.state.end, resumed.state.step], [null, 'prove']);
+  const { world } = runOn(resumed, 'dead');
+  assert.equal(world.state.end, 'proven');
+  assert.equal(world.happened.length, POLICY.refusals, 'nothing was called');
+  const alive = runOn(resumed, 'alive').world;
+  assert.deepEqual([alive.state.end, alive.happened.length], ['blocked', 1]);
 });
 
 test('with nothing to call with a person is asked at once; what they did is proven, and a call is made again where it can be', () => {
-  const without = evolved(evolved(begin(), { on: 'begun' }), { on: 'no-means' });
+  const without = evolved(begin(), { on: 'no-means' });
   assert.deepEqual([without.state.end, without.state.intent, without.stored], ['blocked', false, without.state]);
   assert.match(without.state.reason ?? '', /console/);
   const resumed = evolved(without, { on: 'resumed' });
   assert.equal(resumed.state.step, 'revoke', 'the issuer may be there again');
   assert.equal(runOn(resumed, 'dead').world.happened[0]!.what, 'called');
-  const still = evolved(evolved(resumed, { on: 'begun' }), { on: 'no-means' });
+  const still = evolved(resumed, { on: 'no-means' });
   assert.deepEqual([still.state.end, still.state.step, still.state.intent], [null, 'prove', false]);
   assert.equal(runOn(still, 'dead').world.state.end, 'proven');
   assert.equal(runOn(still, 'alive').world.state.end, 'blocked');
   assert.equal(runOn(crashed(still), 'dead').world.state.end, 'proven');
+});
+
+test('a call that may have been made when the means went is found out about first; then a person is asked', () => {
+  const begun = crashed(noted(evolved(begin(), { on: 'begun' }), 'called'));
+  assert.equal(begun.state.intent, true);
+  const without = evolved(begun, { on: 'no-means' });
+  assert.deepEqual([without.state.end, without.state.step, without.state.intent], [null, 'prove', false]);
+  assert.equal(runOn(without, 'dead').world.state.end, 'proven');
+  const alive = evolved(noted(without, 'alive'), { on: 'probed', verdict: 'alive' });
+  assert.equal(alive.state.step, 'revoke');
+  assert.equal(evolved(alive, { on: 'no-means' }).state.end, 'blocked');
 });
 
 test('waits grow with failures and with calls, up to their maximum', () => {

@@ -15,10 +15,9 @@ export type RevocationEvent =
   | { readonly on: 'no-means' }
   /** No key that is known to be live can serve as control: no refusal will ever count. */
   | { readonly on: 'no-control' }
-  /** A person says that the key was revoked by hand (its id is unknown here, or the provider has no call for it). */
-  | { readonly on: 'revoked-by-hand' }
   /** The row is read anew, after a crash or a failing store: evidence may lack an acceptance that was seen and never written. */
   | { readonly on: 'lapsed' }
+  /** A person says that it may go on: where nothing can be called from here, that the key was revoked by hand. */
   | { readonly on: 'resumed' };
 
 /** @param providerKeyId null where it is not known, or where nobody here can call the provider's revocation */
@@ -62,7 +61,7 @@ function evolve(
   now: Instant,
   policy: RevocationPolicy,
 ): RevocationState {
-  if (event.on === 'resumed' || event.on === 'revoked-by-hand') {
+  if (event.on === 'resumed') {
     if (state.end === null || state.end === 'proven') return state;
     // Without an id there is nothing to call: what a person did is proven like any other revocation.
     const step = state.providerKeyId === null ? 'prove' : 'revoke';
@@ -87,7 +86,8 @@ function evolve(
       };
     case 'no-means':
       if (state.step !== 'revoke') return state;
-      if (state.byHand === true)
+      // What was begun may have been called, and what a person was asked for may have been done: that is found out.
+      if (state.intent || state.byHand === true)
         return { ...state, step: 'prove', intent: false, death: NO_EVIDENCE, failures: 0, pause: null };
       return { ...state, intent: false, pause: null, end: 'blocked', reason: NEEDS_A_PERSON };
     case 'lapsed':

@@ -17,6 +17,7 @@ import {
 } from '../../test/support/workshop-checks.ts';
 import type { FaultName } from '../../twins/faults.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
+import { nextImage } from '../model/change.ts';
 import type { RotationRow } from '../rotation/rotation.ts';
 import type { RevocationRow } from './revocation.ts';
 
@@ -46,6 +47,29 @@ test('a process that dies at any entry of the journal, before or after it is wri
   for (let i = 0; i < deaths.length; i += 7) await Promise.all(deaths.slice(i, i + 7).map(dieAt));
   assert(died >= 9, `${died} processes died on the way`);
 });
+
+test('a process dies with its call on the way, and the issuer goes: that is found out about, and a person is told', () =>
+  withShop(
+    async (shop) => {
+      shop.twin.control.fault('revoke-ignored');
+      const { revocations } = await revoke(shop);
+      const { id } = revocations[0]!;
+      await until(() => shop.isDead, 'its death');
+      assert.equal((await shop.row<RevocationRow>('revocation', id)).state.intent, true);
+      const before = await shop.row<CredentialRow>('credential', shop.credential.id);
+      const row = nextImage<CredentialRow>(before, { issuerId: null });
+      await shop.write('test.orphaned', { noun: 'credential', row });
+      await shop.restart();
+      // Without the issuer there is no control either.
+      const unproven = await revoked(shop, id);
+      assert.deepEqual([unproven.state.end, unproven.state.intent], ['unproven', false]);
+      await shop.engines.revoker.resume(id, 'prn_responder');
+      const waiting = await revoked(shop, id);
+      assert.equal(waiting.state.end, 'blocked');
+      assert.match(waiting.state.reason ?? '', /console/);
+    },
+    { death: { write: 3, when: 'before' } },
+  ));
 
 interface Trouble {
   readonly fault: FaultName;

@@ -57,11 +57,6 @@ export interface RevokerOptions {
   readonly report: (message: string, fields: JsonObject) => void;
 }
 
-/** What was begun may have been called: that is found out, and not taken back. */
-function isAboutToCall({ step, intent }: RevocationState): boolean {
-  return step === 'revoke' && !intent;
-}
-
 export interface RunningRevoker extends Revoker {
   takeUp(): void;
   stop(): Promise<void>;
@@ -101,7 +96,7 @@ export function createRevoker(options: RevokerOptions): RunningRevoker {
     while (!stopping) {
       const row = current(id);
       if (row === null || row.state.end !== null || options.isSealed()) return;
-      if (isAboutToCall(row.state) && !canCall(row)) {
+      if (row.state.step === 'revoke' && !canCall(row)) {
         if ((await askPerson(row)) === 'done') continue;
       } else if ((await once(row)) === 'finished') return;
       await pause(RELOAD_MS);

@@ -189,6 +189,26 @@ export const ORDERED: readonly Mutant[] = [
     "end: providerKeyId === null ? 'blocked' : null,",
     'end: null,',
   ]),
+  order('nothing to call with is nothing to tell', 'a key that works, and no person knows', [
+    ORDER,
+    "if (state.step !== 'revoke') return state;",
+    'if (state.revokes >= 0) return state;',
+  ]),
+  order('what was begun is nothing to find out about', 'an order that its process died over stands still for ever', [
+    ORDER,
+    'if (state.intent || state.byHand === true)',
+    'if (state.intent) return state;\n      if (state.byHand === true)',
+  ]),
+  order('a person is asked for what they have done', 'its proof is never begun', [
+    ORDER,
+    'if (state.intent || state.byHand === true)',
+    'if (state.intent)',
+  ]),
+  order('nobody is told to do it by hand', 'a person resumes, for ever', [
+    ORDER,
+    "return { ...state, intent: false, pause: null, end: 'blocked', reason: NEEDS_A_PERSON };",
+    "return { ...state, intent: false, pause: null, end: 'blocked', reason: 'the provider still accepts the key' };",
+  ]),
   order('a resumed order has no call left', 'it blocks again at the first acceptance', [
     ORDER,
     'failures: 0, revokes: 0, death',
@@ -268,8 +288,8 @@ export const ORDERED: readonly Mutant[] = [
   ]),
   rim('a resumed order puts its version into use', 'a key that was ordered to end is lent out', [
     DATABASE,
-    '  commit(world, order, { before, after, event: { on }',
-    "  world.version.state = 'current';\n  commit(world, order, { before, after, event: { on }",
+    "  commit(world, order, { before, after, event: { on: 'resumed' }",
+    "  world.version.state = 'current';\n  commit(world, order, { before, after, event: { on: 'resumed' }",
   ]),
   rim('an order is not taken up after a crash', 'a key that works, for ever', [
     SCHEDULE,
@@ -278,7 +298,7 @@ export const ORDERED: readonly Mutant[] = [
   ]),
   rim('an order whose row must be read again is left', 'a key that works, for ever', [
     SCHEDULE,
-    '      later(world, RELOAD_MS, () => takeUp(world));\n',
+    "  count(world, 'a row that is read again');\n  later(world, RELOAD_MS, () => takeUp(world));\n",
     '',
   ]),
 ];

@@ -119,13 +119,25 @@ export function commit(world: World, order: Order, transition: Transition): void
   checkCommit(world, order, row, transition);
 }
 
+/** There is nothing to call with: a person is asked, or what they did is proven. False: it could not be written. */
+export function noteNoMeans(world: World, order: Order): boolean {
+  const { dice, plan } = world;
+  const { row } = order;
+  if (isStoreDown(world) || (world.hasFaults && chance(dice, plan.storeFails))) return false;
+  const event = { on: 'no-means' } as const;
+  const after = REVOCATION.evolve(row.state, event, instantOf(world, world), row.policy);
+  count(world, after.end === null ? 'nothing to call with, and a person has been' : 'nothing to call with');
+  commit(world, order, { before: row.state, after, event, bracket: null, unknowns: 0 });
+  return true;
+}
+
 /** A person's word, written into the row itself. False: it changes nothing, or could not be written. */
-export function command(world: World, order: Order, on: 'resumed' | 'revoked-by-hand'): boolean {
+export function command(world: World, order: Order): boolean {
   const { dice, plan } = world;
   const before = order.row.state;
-  const after = REVOCATION.evolve(before, { on }, instantOf(world, world), order.row.policy);
+  const after = REVOCATION.evolve(before, { on: 'resumed' }, instantOf(world, world), order.row.policy);
   if (after === before || isStoreDown(world) || (world.hasFaults && chance(dice, plan.storeFails))) return false;
-  commit(world, order, { before, after, event: { on }, bracket: null, unknowns: 0 });
+  commit(world, order, { before, after, event: { on: 'resumed' }, bracket: null, unknowns: 0 });
   return true;
 }
 

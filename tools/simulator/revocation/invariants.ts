@@ -1,9 +1,10 @@
 // What must hold in every schedule of the revocation protocol, judged against what is true in the simulated world and not against what the protocol
 // believes. docs/simulator.md says each in a sentence.
+import { NEEDS_A_PERSON } from '../../../src/revocation/order.ts';
 import type { RevocationRow } from '../../../src/revocation/revocation.ts';
 import type { Transition } from './database.ts';
 import { REFUSED_BESIDE_LIFE } from './provider.ts';
-import { count, type Driver, isAccepted, type Order, violate, type World } from './world.ts';
+import { count, type Driver, hasIssuer, isAccepted, type Order, violate, type World } from './world.ts';
 
 /** An order was written. */
 export function checkOrder(world: World, order: Order): void {
@@ -19,7 +20,7 @@ export function checkCommit(world: World, order: Order, before: RevocationRow, t
   checkContinuity(world, before, transition);
   if (before.endedAt !== null) violate(world, 'forward', `${event.on} after the end`);
   gather(world, order, before, transition);
-  if (event.on === 'resumed' || event.on === 'revoked-by-hand') {
+  if (event.on === 'resumed') {
     order.calls = 0;
     order.starts = 0;
   }
@@ -87,7 +88,13 @@ function checkNamed(world: World, order: Order, transition: Transition): void {
   const wrong = (why: string): void => violate(world, 'named', `${after.end} because ${after.reason}: ${why}`);
   if (after.reason === null || after.reason === '') wrong('nobody is told why');
   if (after.end === 'blocked') {
+    if (event.on === 'no-means') {
+      if (hasIssuer(world)) wrong('there is something to call with');
+      if (after.reason !== NEEDS_A_PERSON) wrong('nobody is told to do it by hand');
+      return;
+    }
     if (bracket?.target !== 'alive') wrong('nobody has seen it accepted');
+    if (after.byHand === true) return;
     if (after.providerKeyId !== null && order.calls < policy.revokesMax) wrong(`${order.calls} calls were made`);
   } else if (event.on === 'probed' && unknowns < policy.failuresMax) wrong(`${unknowns} probes said nothing`);
 }

@@ -47,10 +47,10 @@ function come(world: World, order: Order, resumed: () => void): void {
     count(world, 'a person deletes the key');
     endKey(world, 'by hand');
   }
-  const says = deletes || habit === 'claims' ? 'revoked-by-hand' : 'resumed';
-  if (!command(world, order, says)) return;
-  count(world, `a person: ${says}`);
-  note(world, `a person says ${says}`);
+  if (!command(world, order)) return;
+  const what = deletes ? 'who has deleted the key' : 'who has not deleted the key';
+  count(world, `a person resumes: one ${what}`);
+  note(world, `a person resumes, one ${what}`);
   resumed();
 }
 

@@ -31,6 +31,8 @@ export interface RevocationPlan {
   /** The control is refused, or is not there, between these times. */
   readonly refusedControl: Span | null;
   readonly absentControl: Span | null;
+  /** The issuer is gone from here, and comes back, or never does: `until` is null then. */
+  readonly absentIssuer: { readonly from: number; readonly until: number | null } | null;
   readonly outage: Span | null;
   readonly storeDown: Span | null;
   /** Another process takes over, without the first one knowing. */
@@ -91,6 +93,10 @@ function drawNodes(dice: Dice, spread: Spread, propagationMs: number): readonly 
   return [0, below(dice, most), below(dice, most)];
 }
 
+function drawAbsence(span: Span | null, isForGood: boolean): RevocationPlan['absentIssuer'] {
+  return span === null || !isForGood ? span : { ...span, until: null };
+}
+
 export function drawPlan(dice: Dice): RevocationPlan {
   const isClean = below(dice, 10) === 0;
   const isOn = (oneIn: number): boolean => !isClean && below(dice, oneIn) === 0;
@@ -117,6 +123,7 @@ export function drawPlan(dice: Dice): RevocationPlan {
     personMs: 500 + below(dice, 8_000),
     refusedControl: span(5, 100),
     absentControl: span(8, 100),
+    absentIssuer: drawAbsence(span(6, 2_000), isOn(2)),
     outage: span(5, OUTAGE_MIN_MS),
     storeDown: span(6, chance(dice, HALF) ? 100 : 12_000),
     takeOverAt: at(6),

@@ -5,7 +5,7 @@ import { REVOCATION } from '../../../src/revocation/order.ts';
 import { below, chance, HALF, type Rate, throwDice } from '../random.ts';
 import type { Outcome } from '../schedule.ts';
 import { beginTimeline, outcomeOf, turn } from '../timeline.ts';
-import { command, newDriver, placeOrder, readBack, rotationProves } from './database.ts';
+import { command, newDriver, noteNoMeans, placeOrder, readBack, rotationProves } from './database.ts';
 import { checkEnd, isGivenUp, notice } from './person.ts';
 import { drawPlan, FAULTS_END_MS, type RevocationPlan, STALL_MAX_MS } from './plan.ts';
 import { endKey, resurrect } from './provider.ts';
@@ -13,6 +13,7 @@ import { perform } from './shell.ts';
 import {
   count,
   type Driver,
+  hasIssuer,
   instantOf,
   isAccepted,
   later,
@@ -87,7 +88,7 @@ function strike(world: World): void {
   strikeAt(plan.resurrectAt, () => resurrect(world));
   strikeAt(plan.secondAt, () => request(world));
   strikeAt(plan.resumeAt, () => {
-    for (const order of world.orders) if (!world.isDown && command(world, order, 'resumed')) takeUp(world);
+    for (const order of world.orders) if (!world.isDown && command(world, order)) takeUp(world);
   });
   strikeAt(plan.wallStepAt, () => {
     count(world, 'a step of the clock on the wall');
@@ -129,7 +130,12 @@ function takeUp(world: World): void {
   if (world.isDown) return;
   for (const order of world.orders) {
     const isDriven = world.drivers.some((driver) => driver.order === order && driver.boot === world.boot);
-    if (!isDriven && order.row.state.end === null) start(world, order);
+    if (isDriven || order.row.state.end !== null) continue;
+    if (order.row.state.step === 'revoke' && !hasIssuer(world)) {
+      if (!noteNoMeans(world, order)) later(world, RELOAD_MS, () => takeUp(world));
+      if (order.row.state.end !== null) continue;
+    }
+    start(world, order);
   }
 }
 
@@ -155,8 +161,7 @@ function step(world: World, driver: Driver): void {
   if (next.done === true) {
     drop(world, driver);
     if (next.value === 'reload') {
-      count(world, 'a row that is read again');
-      later(world, RELOAD_MS, () => takeUp(world));
+      reload(world);
       return;
     }
     // The production rim writes an end and leaves its loop in one turn. Here some milliseconds pass, and a resume may fall between.
@@ -167,7 +172,22 @@ function step(world: World, driver: Driver): void {
     crash(world);
     return;
   }
+  if (isIntent(next.value) && driver.boot === world.boot && !hasIssuer(world)) {
+    // Found out before the intent is on record.
+    drop(world, driver);
+    reload(world);
+    return;
+  }
   perform(world, driver, next.value);
+}
+
+function isIntent(ask: RevocationAsk): boolean {
+  return ask.ask === 'journal' && ask.event.on === 'begun';
+}
+
+function reload(world: World): void {
+  count(world, 'a row that is read again');
+  later(world, RELOAD_MS, () => takeUp(world));
 }
 
 /** The worst moments are between an act and its entry, above all where the entry takes back what was believed. */

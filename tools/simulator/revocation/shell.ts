@@ -12,6 +12,7 @@ import {
   count,
   type Driver,
   hasControl,
+  hasIssuer,
   isStoreDown,
   later,
   NEVER,
@@ -58,7 +59,7 @@ function isOurs(world: World, driver: Driver): boolean {
 function revoke(world: World, driver: Driver): void {
   checkCall(world, driver);
   if (isOurs(world, driver)) world.calledAt = world.now;
-  const ms = deleteKey(world);
+  const ms = hasIssuer(world) ? deleteKey(world) : 1;
   if (world.log !== null) note(world, `    ${driver.boot} revoke`);
   driver.said = { on: 'revoke-called' };
   driver.bracket = null;

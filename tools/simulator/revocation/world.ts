@@ -115,6 +115,13 @@ export function hasControl(world: World): boolean {
   return world.plan.hasControl && !isWithin(world, world.plan.absentControl);
 }
 
+/** Whether there is anything to call the provider with. An issuer that is gone for good stays so when the faults are over. */
+export function hasIssuer(world: World): boolean {
+  const span = world.plan.absentIssuer;
+  if (span === null || world.now < span.from) return true;
+  return span.until !== null && (world.now >= span.until || !world.hasFaults);
+}
+
 export function isStoreDown(world: World): boolean {
   return isWithin(world, world.plan.storeDown);
 }
