@@ -8,13 +8,15 @@ import type { Kinds } from '../credentials/manage.ts';
 import { allRows } from '../model/desk.ts';
 import { Failure, type FailureCode } from '../model/failure.ts';
 import { neon } from '../providers/neon.ts';
+import { sendgrid } from '../providers/sendgrid.ts';
 import { type Documents, planApply } from './apply.ts';
 import type { GrantRow, PrincipalRow } from './principal.ts';
 import { permissionsOf, type RoleName } from './role.ts';
 
 const ADMIN = `prn_${'a'.repeat(32)}`;
 const kinds: Kinds = {
-  kindNamed: (provider, kind) => (provider === 'neon' ? (neon.kinds.find(({ name }) => name === kind) ?? null) : null),
+  kindNamed: (provider, kind) =>
+    [neon, sendgrid].find(({ name }) => name === provider)?.kinds.find(({ name }) => name === kind) ?? null,
   originFor: (_provider, asked) => asked ?? 'https://example.com',
   ownOrigin: () => null,
 };
@@ -167,17 +169,32 @@ test('what a person made is not touched', async () => {
 test('only new bytes change where a key goes and what it is', async () => {
   const context = furnished();
   await apply(context, ALL);
-  const changes = [
-    { settings: { orgId: 'org-b' } },
-    { origin: 'https://elsewhere.example' },
-    { kind: 'project-key' },
-    { purpose: 'manage' },
-  ];
-  for (const change of changes) {
+  const changes = {
+    'settings/orgId': { settings: { orgId: 'org-b' } },
+    origin: { origin: 'https://elsewhere.example' },
+    kind: { kind: 'project-key' },
+    purpose: { purpose: 'manage' },
+  };
+  for (const [at, change] of Object.entries(changes)) {
     const documents = { credentials: [credential('prod', { issuer: 'neon/issuer', ...change })] };
-    const [field] = Object.keys(change);
-    assert.throws(() => planApply(context, documents, tools), pointsAt('invalid', `/documents/credentials/0/${field}`));
+    assert.throws(() => planApply(context, documents, tools), pointsAt('invalid', `/documents/credentials/0/${at}`));
   }
+});
+
+test('what the next key is asked for follows the document, also where it names it no more', async () => {
+  const context = furnished();
+  const mailer = (settings: object) => ({
+    credentials: [credential('mailer', { provider: 'sendgrid', kind: 'api-key', settings })],
+  });
+  await apply(context, mailer({ scopes: 'mail.send templates.read' }));
+  await apply(context, mailer({ scopes: 'mail.send' }));
+  const [row] = allRows<CredentialRow>(context.desk.rows, 'credential');
+  assert.deepEqual(row?.settings, { scopes: 'mail.send' });
+  assert.throws(
+    () => planApply(context, mailer({}), tools),
+    pointsAt('invalid', '/documents/credentials/0/settings/scopes'),
+    'a minted key is never asked for without scopes',
+  );
 });
 
 test('everything that is wrong shows at once, the gravest first, and nothing is written', () => {

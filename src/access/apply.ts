@@ -240,6 +240,7 @@ function planCredentials(
                 policy: { ...DEFAULT_ROTATION, ...document.policy },
                 owner: document.owner,
                 note: document.note,
+                settings: { ...dropped(before.settings), ...document.settings },
               },
               kinds,
             );
@@ -256,12 +257,17 @@ function withIssuer(before: CredentialRow, row: CredentialRow, issuerId: string 
   return row === before ? nextImage(before, { issuerId }) : { ...row, issuerId };
 }
 
+/** What a document does not name goes. */
+function dropped(settings: CredentialRow['settings']): Record<string, null> {
+  return Object.fromEntries(Object.keys(settings).map((name) => [name, null]));
+}
+
 /** The row as it is, where the document asks for nothing that only new bytes may bring. */
 function keptCredential(before: CredentialRow, document: CredentialDocument): CredentialRow {
-  const fixed = { kind: before.kind, purpose: before.purpose, settings: before.settings };
+  const fixed = { kind: before.kind, purpose: before.purpose };
   for (const [field, value] of Object.entries(fixed)) {
     const wanted = document[field as keyof typeof fixed];
-    if (canonicalJson(value as Json) !== canonicalJson(wanted as Json)) {
+    if (value !== wanted) {
       throw invalidField(`/${field}`, 'this does not change by apply: bring a new version, or add another credential');
     }
   }

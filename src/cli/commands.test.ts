@@ -32,6 +32,19 @@ test('an edit sends If-Match, so that nobody overwrites what somebody else chang
   assert.equal(requests.at(-1)!.headers['if-match'], '"3"');
 });
 
+test('an edit sets settings and takes them away, and does not do both with one', async (t) => {
+  const { env, requests } = await recordingServer(t, {
+    'GET /v1/credentials': { json: { items: [CREDENTIAL], next: null } },
+    [`PATCH /v1/credentials/${CREDENTIAL.id}`]: { json: CREDENTIAL },
+  });
+  const edit = ['credential', 'edit', 'billing'];
+  const { exit } = await call([...edit, '--set', 'scopes=a b', '--unset', 'lifetimeDays'], { env });
+  assert.equal(exit, 0);
+  assert.deepEqual(requests.at(-1)!.body, { settings: { scopes: 'a b', lifetimeDays: null } });
+  const both = await call([...edit, '--set', 'scopes=a', '--unset', 'scopes'], { env });
+  assert.deepEqual([both.exit, /both name scopes/.test(both.err)], [2, true]);
+});
+
 test('rotate shows each step once, ends with the end of the rotation, and resumes over a restart', async (t) => {
   const row = (step: string, end: string | null = null, more = {}) => ({
     id: 'rot_0198c1d2e3f4a5b6c7d8e9f0a1b2c3d4',

@@ -137,9 +137,12 @@ export const partsSchema = z
     description: 'Every part of the key, public ones too, by the names that its kind has; most have the one part `key`',
   });
 
+const SETTINGS_MAX = 32;
+const settingText = z.string().max(4_000);
+
 export const settingsSchema = z
-  .record(memberName, z.string().max(4_000))
-  .refine((settings) => Object.keys(settings).length <= 32, 'at most 32 settings');
+  .record(memberName, settingText)
+  .refine((settings) => Object.keys(settings).length <= SETTINGS_MAX, `at most ${SETTINGS_MAX} settings`);
 
 const providerKeyId = z.string().min(1).max(200);
 const origin = z.string().max(300);
@@ -166,6 +169,14 @@ export const credentialChangeSchema = z.strictObject({
   note: textSchema(NOTE_LENGTH_MAX).optional(),
   issuer: idSchema('credential').nullable().optional(),
   policy: policyChangeSchema.optional(),
+  settings: z
+    .record(memberName, settingText.nullable())
+    .refine((settings) => Object.keys(settings).length <= SETTINGS_MAX, `at most ${SETTINGS_MAX} settings`)
+    .optional()
+    .meta({
+      description:
+        'Settings that change, by name; null takes one away. Those that belong to the key itself change only with new bytes',
+    }),
 });
 
 /** With which credential a brought key is ended. */

@@ -172,8 +172,9 @@ export function credentialRoutes(room: CredentialRoom): Route[] {
       method: 'PATCH',
       path,
       permission: 'credential:write',
-      summary: 'Changes name, owner, note, issuer or rotation policy',
-      description: 'Origin and settings change only together with new bytes: add a version.',
+      summary: 'Changes name, owner, note, issuer, rotation policy or settings',
+      description:
+        'Origin, and settings that belong to the key itself, change only together with new bytes: add a version. What the next key is asked for changes here.',
       tag,
       params,
       body: credentialChangeSchema,

@@ -5,6 +5,7 @@ import { callerOf, memoryDesk } from '../../test/support/desk.ts';
 import { getRow } from '../model/desk.ts';
 import { Failure, type FailureCode } from '../model/failure.ts';
 import { neon } from '../providers/neon.ts';
+import { sendgrid } from '../providers/sendgrid.ts';
 import { twilio } from '../providers/twilio.ts';
 import type { CredentialRow } from './credential.ts';
 import {
@@ -18,7 +19,8 @@ import {
 } from './manage.ts';
 
 const kinds: Kinds = {
-  kindNamed: (provider, kind) => (provider === 'neon' ? (neon.kinds.find(({ name }) => name === kind) ?? null) : null),
+  kindNamed: (provider, kind) =>
+    [neon, sendgrid].find(({ name }) => name === provider)?.kinds.find(({ name }) => name === kind) ?? null,
   originFor: (_provider, asked) => asked ?? 'https://configured.example',
   ownOrigin: () => null,
 };
@@ -152,6 +154,32 @@ test('a change keeps what it does not name, and one that changes nothing writes 
   assert.equal(changed.rowVersion, 2);
   assert.equal(await changeCredential(context, row.id, { policy: { everyDays: 30 }, note: '' }, kinds), changed);
   assert.equal(context.desk.writes.length, 1);
+});
+
+test('what the next key is asked for may change; what belongs to the key that is there may not', async () => {
+  const context = furnished();
+  const given = { provider: 'sendgrid', kind: 'api-key', settings: { scopes: 'mail.send' } };
+  const { id } = add(context, { ...PLAIN, ...given });
+  const narrow = await changeCredential(context, id, { settings: { scopes: 'templates.read' } }, kinds);
+  assert.deepEqual([narrow.settings, narrow.rowVersion], [{ scopes: 'templates.read' }, 2]);
+  const same = await changeCredential(context, id, { settings: { scopes: 'templates.read', absent: null } }, kinds);
+  assert.equal(same, narrow);
+  const refused: [string, Record<string, string | null>, string][] = [
+    ['scopes that name none', { scopes: ' ' }, '/settings'],
+    ['none at all', { scopes: null }, '/settings/scopes'],
+    ['a setting that the kind has not', { orgId: 'org-a' }, '/settings/orgId'],
+  ];
+  for (const [about, settings, pointer] of refused)
+    await assert.rejects(changeCredential(context, id, { settings }, kinds), pointsAt('invalid', pointer), about);
+
+  const { id: neonId } = add(context, PLAIN);
+  for (const orgId of ['org-b', null])
+    await assert.rejects(
+      changeCredential(context, neonId, { settings: { orgId } }, kinds),
+      pointsAt('invalid', '/settings/orgId'),
+    );
+  const kept = await changeCredential(context, neonId, { settings: { orgId: 'org-a' }, note: 'x' }, kinds);
+  assert.deepEqual([kept.settings, kept.note], [PLAIN.settings, 'x']);
 });
 
 test('a credential does not become its own issuer', async () => {

@@ -53,6 +53,8 @@ export interface CredentialChange {
   readonly note?: string | undefined;
   readonly issuerId?: string | null | undefined;
   readonly policy?: Partial<RotationSettings> | undefined;
+  /** Those that change, by name; null takes one away. */
+  readonly settings?: Readonly<Record<string, string | null>> | undefined;
 }
 
 /** The kind, by names that a caller wrote. Throws `invalid` with a pointer. */
@@ -190,16 +192,41 @@ export function changedCredential(
     demandIssuer(context, issuerId, { ...row, kind: kindAt(kinds, row.provider, row.kind) }, kinds);
   }
   const policy = { ...row.policy, ...change.policy };
-  const after = { name, issuerId, policy, owner: change.owner ?? row.owner, note: change.note ?? row.note };
+  const settings = changedSettings(row, change.settings ?? {}, kinds);
+  const after = { name, issuerId, policy, owner: change.owner ?? row.owner, note: change.note ?? row.note, settings };
   const isSame = JSON.stringify(after) === JSON.stringify(pick(row));
   return isSame ? row : nextImage(row, after);
 }
 
-function pick({ name, issuerId, policy, owner, note }: CredentialRow) {
-  return { name, issuerId, policy, owner, note };
+function pick({ name, issuerId, policy, owner, note, settings }: CredentialRow) {
+  return { name, issuerId, policy, owner, note, settings };
 }
 
-/** Changes name, issuer, policy, owner or note. A change that changes nothing writes nothing. */
+/**
+ * The settings with a change. What a setting says of the key that is there (its organisation, its project) changes with its bytes alone; what it
+ * asks of the next one (scopes, lifetime, whatever may be left out) changes at any time, and a rotation that runs keeps to what it began with.
+ */
+function changedSettings(
+  row: CredentialRow,
+  change: Readonly<Record<string, string | null>>,
+  kinds: Kinds,
+): CredentialRow['settings'] {
+  const changed = Object.entries(change).filter(([name, value]) => (row.settings[name] ?? null) !== value);
+  if (changed.length === 0) return row.settings;
+  const kind = kindAt(kinds, row.provider, row.kind);
+  const shared = sharedSettings(kind);
+  const errors = changed
+    .filter(([name]) => shared[name] === undefined && kind.settings[name]?.required === true)
+    .map(([name]) => ({ pointer: `/settings/${name}`, detail: 'this changes only together with new bytes' }));
+  if (errors.length > 0) throw new Failure('invalid', 'settings that belong to the key itself', { errors });
+  const settings = Object.fromEntries(
+    Object.entries({ ...row.settings, ...Object.fromEntries(changed) }).filter(([, value]) => value !== null),
+  ) as CredentialRow['settings'];
+  demandSettings(kind, settings);
+  return settings;
+}
+
+/** Changes name, issuer, policy, owner, note or settings. A change that changes nothing writes nothing. */
 export async function changeCredential(
   context: Acting,
   id: string,

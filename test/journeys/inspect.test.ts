@@ -2,12 +2,15 @@
 // GitLab, which says all of it, and of Prefect Cloud, where a key may do what its role allows.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sendgrid } from '../../src/providers/sendgrid.ts';
 import { gitlabTwin, newGitlabToken } from '../../twins/gitlab.ts';
 import { startTwin } from '../../twins/kit.io.ts';
 import { addBot, newPrefectKey, prefectCloudTwin } from '../../twins/prefect-cloud.ts';
 import { prng } from '../../twins/prng.ts';
+import { newSendgridKey, sendgridTwin } from '../../twins/sendgrid.ts';
 import { addService, ask, assertReplays, grant } from '../support/applications.ts';
 import { startHouse } from '../support/house.ts';
+import { until } from '../support/workshop-checks.ts';
 
 interface View {
   readonly credential: { readonly id: string };
@@ -101,6 +104,46 @@ test('a role at the provider is compared with what the grants need, and a change
     await ask(house, 'POST', `/v1/credentials/${credential.id}/inspect`);
     const second = await privilege();
     assert.deepEqual([second.verdict, second.missing], ['missing', ['see_flows']]);
+  } finally {
+    await house.stop();
+    await twin.close();
+  }
+});
+
+test('what the next key may do is narrowed by an edit, and the next rotation asks for that and no more', async () => {
+  const twin = await startTwin(sendgridTwin);
+  const house = await startHouse({ providers: { sendgrid: twin.origin } });
+  try {
+    const { control } = twin;
+    const random = prng(9);
+    const mint = (kind: string, scopes: readonly string[]) => {
+      const parts = { key: newSendgridKey(random) };
+      return control.mint({ kind, name: kind, account: '', scopes, parts });
+    };
+    const wide = ['mail.send', 'templates.read'];
+    const issuer = mint('admin-key', sendgrid.kinds[0]!.scopes!.all);
+    const first = mint('api-key', wide);
+    const add = (name: string, kind: string, more: object) =>
+      ask<View>(house, 'POST', '/v1/credentials', { provider: 'sendgrid', name, kind, ...more });
+    const admin = await add('admin', 'admin-key', { purpose: 'manage', parts: issuer.parts });
+    const settings = { scopes: wide.join(' ') };
+    const given = { parts: first.parts, providerKeyId: first.id, issuer: admin.credential.id, settings };
+    const { credential } = await add('mailer', 'api-key', given);
+    const path = `/v1/credentials/${credential.id}`;
+    const service = await addService(house, 'mailer');
+    await grant(house, service, credential.id, ['mail.send']);
+    const before = await ask<View>(house, 'GET', path);
+    assert.deepEqual(before.privilege.unused, ['templates.read']);
+
+    const nothing = await house.request('PATCH', path, { body: { settings: { scopes: ' ' } } });
+    assert.deepEqual([nothing.status, /name at least one/.test(nothing.text)], [400, true]);
+    await ask(house, 'PATCH', path, { settings: { scopes: 'mail.send' } });
+    await ask(house, 'POST', '/v1/rotations', { credential: credential.id });
+    const made = await until(
+      () => control.keys.all().find((one) => ![issuer.id, first.id].includes(one.id)),
+      'the next key',
+    );
+    assert.deepEqual(made.scopes, ['mail.send']);
   } finally {
     await house.stop();
     await twin.close();

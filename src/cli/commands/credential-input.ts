@@ -6,6 +6,12 @@ import type { Api } from '../api.ts';
 import type { Input, OptionSpec } from '../command.ts';
 import type { Context } from '../context.ts';
 import type { PartNames } from '../parts-input.ts';
+import { visible } from '../text.ts';
+
+export const SET_OPTION: OptionSpec = {
+  flags: '--set <key=value...>',
+  about: 'a setting of its kind: organisation, project, …',
+};
 
 export const IDENTITY_OPTIONS: readonly OptionSpec[] = [
   { flags: '--provider <name>', about: 'who issues the key: `claviger provider list`' },
@@ -14,7 +20,7 @@ export const IDENTITY_OPTIONS: readonly OptionSpec[] = [
   { flags: '--purpose <purpose>', about: 'lend it, or mint and revoke others with it', choices: ['lend', 'manage'] },
   { flags: '--issuer <credential>', about: 'the credential with which this one is minted and revoked' },
   { flags: '--origin <url>', about: 'where its bytes may go; the provider’s own address where it is left out' },
-  { flags: '--set <key=value...>', about: 'a setting of its kind: organisation, project, …' },
+  SET_OPTION,
   { flags: '--owner <text>', about: 'who answers for it' },
   { flags: '--note <text>', about: 'what it is for' },
   { flags: '--provider-key-id <id>', about: 'the provider’s id of the key, where you know it' },
@@ -25,6 +31,15 @@ export const BROUGHT_ISSUER: OptionSpec = {
   flags: '--issuer <credential>',
   about: 'with which credential this key is ended, where that is not the credential’s issuer: the app it was made for',
 };
+
+/** What `--set` and `--unset` say, as a request carries it: null takes a setting away. */
+export function settingsChange(input: Input): Readonly<Record<string, string | null>> {
+  const set = input.pairs('set');
+  const unset = input.list('unset');
+  const twice = unset.find((name) => Object.hasOwn(set, name));
+  if (twice !== undefined) throw new Failure('invalid', `--set and --unset both name ${visible(twice)}`);
+  return { ...Object.fromEntries(unset.map((name) => [name, null])), ...set };
+}
 
 /** The member of a request that `--issuer` names; none where it is left out. */
 export async function issuerNamed(api: Api, input: Input): Promise<{ readonly issuer?: string }> {

@@ -15,6 +15,8 @@ import {
   newCredential,
   POLICY_OPTIONS,
   policyOf,
+  SET_OPTION,
+  settingsChange,
 } from './credential-input.ts';
 import { privilegeFields } from './credential-privilege.ts';
 
@@ -223,16 +225,24 @@ function detailText(context: Context, detail: CredentialDetail): string {
 
 const edit: Command = {
   name: 'credential edit',
-  about: 'change name, owner, note, issuer or rotation policy',
+  about: 'change name, owner, note, issuer, rotation policy or settings',
+  more:
+    'Settings that the next key is asked for (scopes, lifetimeDays, whatever may be left out) change here, and with `rotate` the key follows. Those ' +
+    'that belong to the key itself change only with its bytes.',
   arguments: [REFERENCE],
   options: [
     { flags: '--rename <name>', about: 'its new name' },
     { flags: '--owner <text>', about: 'who answers for it' },
     { flags: '--note <text>', about: 'what it is for' },
     { flags: '--issuer <credential>', about: 'the credential with which it is minted and revoked; `none` for no one' },
+    SET_OPTION,
+    { flags: '--unset <key...>', about: 'a setting that goes' },
     ...POLICY_OPTIONS,
   ],
-  examples: [{ line: 'claviger credential edit billing --every-days 30', about: 'rotate it every month' }],
+  examples: [
+    { line: 'claviger credential edit billing --every-days 30', about: 'rotate it every month' },
+    { line: 'claviger credential edit mailer --set scopes=mail.send', about: 'the next key may only send' },
+  ],
   async run(context, input) {
     const api = await context.api();
     const policy = policyOf(input);
@@ -246,6 +256,8 @@ const edit: Command = {
     const issuer = input.text('issuer');
     if (issuer !== null) change['issuer'] = issuer === 'none' ? null : (await api.credential(issuer)).id;
     if (policy !== undefined) change['policy'] = policy;
+    const settings = settingsChange(input);
+    if (Object.keys(settings).length > 0) change['settings'] = settings;
     if (Object.keys(change).length === 0) throw new Failure('invalid', 'say what to change');
     return credentialOutcome(
       await api.patch<Credential>(`/v1/credentials/${row.id}`, change, row.rowVersion),
