@@ -1,6 +1,7 @@
 // What `claviger provider check` says without sending anything: for each kind the requests that would be sent, with names in braces where
 // values will stand, where the key stands in them, how answers are read, and what is missing before Claviger can rotate it by itself.
 // Pure. Not here: sending (check-live.ts).
+import type { UtcMs } from '../model/clock.ts';
 import type { Declaration, DeclaredKind } from '../providers/declaration.ts';
 import type {
   FormPlace,
@@ -14,7 +15,17 @@ import type {
 import { visible } from './text.ts';
 import type { View } from './view.ts';
 
-export const OPERATIONS = ['issue', 'replace', 'list', 'revoke', 'preflight', 'probe', 'identity', 'rights'] as const;
+export const OPERATIONS = [
+  'issue',
+  'replace',
+  'list',
+  'revoke',
+  'preflight',
+  'probe',
+  'identity',
+  'rights',
+  'log',
+] as const;
 export type OperationName = (typeof OPERATIONS)[number];
 /** Asked with the key itself, unless its kind says that the issuer asks. */
 const OF_THE_KEY: ReadonlySet<OperationName> = new Set(['probe', 'identity', 'rights']);
@@ -48,13 +59,19 @@ export interface KindPlan {
 export function planKind(
   provider: Provider,
   kind: Kind,
-  how: { readonly settings: Readonly<Record<string, string>>; readonly declaration: Declaration | null },
+  how: {
+    readonly settings: Readonly<Record<string, string>>;
+    readonly declaration: Declaration | null;
+    /** Up to when a log would be read. */
+    readonly now: UtcMs;
+  },
 ): KindPlan {
   const declaredKind = how.declaration?.kinds.find((one) => one.name === kind.name) ?? null;
   const requests = OPERATIONS.flatMap((operation) => {
-    const declared = allOf(declaredKind?.[operation]);
+    // A log is read by code alone.
+    const declared = operation === 'log' ? [] : allOf(declaredKind?.[operation]);
     return allOf<Operation<never, unknown>>(kind[operation]).map((one, at) =>
-      planRequest(provider, kind, { operation, one, declared: declared[at] ?? null, settings: how.settings }),
+      planRequest(provider, kind, { ...how, operation, one, declared: declared[at] ?? null }),
     );
   });
   const missing = missingOf(kind, declaredKind);
@@ -72,6 +89,7 @@ interface RequestOptions {
   readonly operation: OperationName;
   readonly one: Operation<never, unknown>;
   readonly settings: Readonly<Record<string, string>>;
+  readonly now: UtcMs;
   /** Null where it was not made from a declaration. */
   readonly declared: { readonly request: unknown; readonly answers: readonly object[] } | null;
 }
@@ -96,7 +114,7 @@ function planRequest(provider: Provider, kind: Kind, options: RequestOptions): P
 }
 
 /** A request as its kind builds it from names in braces; the reason where it wants real values. */
-function built(kind: Kind, { one, settings }: RequestOptions): ProviderRequest | string {
+function built(kind: Kind, { one, settings, now }: RequestOptions): ProviderRequest | string {
   const names = Object.entries(kind.settings).filter(
     ([name, { required }]) => required || settings[name] !== undefined,
   );
@@ -105,6 +123,8 @@ function built(kind: Kind, { one, settings }: RequestOptions): ProviderRequest |
     label: '{label}',
     scopes: settings['scopes']?.split(/[\s,]+/) ?? ['{scopes}'],
     providerKeyId: '{providerKeyId}',
+    since: now - (kind.logWindowMs ?? 0),
+    until: now,
   };
   try {
     return one.request(input as never);
@@ -193,7 +213,7 @@ function missingOf(kind: Kind, declaredKind: DeclaredKind | null): string[] {
     missing.push('list: a key whose creation was lost cannot be found again');
   if (makes && kind.rotation === 'assisted') missing.push('rotation: it is `assisted`, a person does it');
   if (declaredKind === null) return missing;
-  const lacks = (operation: Exclude<OperationName, 'rights'>, as: string) => {
+  const lacks = (operation: Exclude<OperationName, 'rights' | 'log'>, as: string) => {
     const answers = declaredKind[operation]?.answers as readonly AnyAnswer[] | undefined;
     return answers !== undefined && !answers.some((answer) => answer.as === as);
   };

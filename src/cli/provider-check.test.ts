@@ -130,6 +130,23 @@ test('what goes without a key, what stands in a form, and the answers of a membe
   );
 });
 
+test('the request for the provider’s own log is shown, with the span that would be asked about', async (t) => {
+  const { run } = place(t);
+  const check = ['provider', 'check', 'prefect-cloud', '--kind', 'user-key', '--json'];
+  const logOf = async (...more: string[]) => {
+    const { out } = await run([...check, ...more]);
+    return (JSON.parse(out) as Plan).kinds[0]!.requests.find((one) => one.operation === 'log')!;
+  };
+  const account = '0198c1d2-e3f4-45b6-87d8-e9f0a1b2c3d4';
+  const { line, body, secrets } = await logOf('--set', `accountId=${account}`);
+  assert.equal(line, `POST /api/accounts/${account}/events/filter`);
+  const { occurred } = (body as { filter: { occurred: { since: string; until: string } } }).filter;
+  const days = (Date.parse(occurred.until) - Date.parse(occurred.since)) / 86_400_000;
+  assert.ok(days > 13 && days < 14, `${days} days`);
+  assert.deepEqual(secrets, ['header Authorization: Bearer ⟨key⟩ of the issuer']);
+  assert.equal((await logOf()).line, null, 'without an account there is no log');
+});
+
 test('wrong calls: a name that is taken or another one, an unknown kind, --mint without --live, a broken file', async (t) => {
   const { file, run } = place(t);
   const acme = file('acme.yaml', ACME);

@@ -40,7 +40,8 @@ export async function runProviderCheck(context: Context, input: Input): Promise<
   if (!isLive) {
     for (const key of ['mint', 'issuerFromStdin']) if (input.isOn(key)) throw needsLive(key);
     if (input.list('issuerFromFile').length > 0) throw needsLive('issuerFromFile');
-    const plans = kinds.map((kind) => planKind(provider, kind, { settings, declaration: found.declaration }));
+    const how = { settings, declaration: found.declaration, now: context.machine.now() };
+    const plans = kinds.map((kind) => planKind(provider, kind, how));
     return planOutcome(context, provider, plans);
   }
   if (kinds.length !== 1) {
