@@ -29,6 +29,7 @@ import type { Clock, Random } from './model/clock.ts';
 import type { Desk } from './model/desk.ts';
 import { allRows } from './model/desk.ts';
 import { Failure } from './model/failure.ts';
+import type { Instant } from './model/instant.ts';
 import type { JsonObject } from './model/json.ts';
 import type { SettingRow } from './model/setting.ts';
 import { createCall } from './net/call.io.ts';
@@ -66,6 +67,8 @@ export interface App extends Desk {
   /** The log's signers; null while sealed. */
   readonly signers: Record<'control' | 'use', Signer> | null;
   snapshot(): Snapshot;
+  /** Now, for durations that outlast this process. */
+  instant(): Instant;
   /** The kind of a credential. Throws `not-found` where this program has no such provider or kind. */
   kindOf(credential: CredentialRow): { provider: Provider; kind: Kind };
   callFor(credential: Pick<CredentialRow, 'provider' | 'origin'>): Call;
@@ -181,6 +184,7 @@ export async function createApp(
   }
 
   const database = await openDatabase(config, { committed, onLost: options.onLost }, readSecret);
+  const fencedAt = clock.monotonic();
   rows = await loadRows(database);
   asOf = database.startSizes.control;
   const livePolicy = policyOf(rows, asOf);
@@ -263,6 +267,7 @@ export async function createApp(
       return signers;
     },
     snapshot: () => ({ policy: livePolicy, injections, hash, anonymous: null, trustedProxies }),
+    instant: () => ({ boot: database.fence, mono: clock.monotonic() - fencedAt }),
     async write(write: ControlWrite) {
       if (write.checkpoint === true && publisher === null) {
         throw new Failure('sealed', 'this step needs a signed checkpoint, and the vault is sealed');

@@ -63,7 +63,7 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
 
   const rotator = createRotator({
     desk: app,
-    fence: app.database.fence,
+    instant: app.instant,
     instance: app.instance,
     now: () => clock.now(),
     mono,
@@ -104,8 +104,7 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
 
   const revoker = createRevoker({
     desk: app,
-    fence: app.database.fence,
-    mono,
+    instant: app.instant,
     prober,
     kindOf: app.kindOf,
     callFor: app.callFor,

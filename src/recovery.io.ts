@@ -248,8 +248,7 @@ async function makeCurrent(
 async function endRotations(app: App): Promise<void> {
   const superseded = { on: 'superseded', reason: 'superseded by a restored backup' } as const;
   for (const row of allRows<RotationRow>(app.rows, 'rotation')) {
-    const now = { boot: app.database.fence, mono: app.clock.monotonic() };
-    const state = afterCommand(row, superseded, now);
+    const state = afterCommand(row, superseded, app.instant());
     const ended = { ...nextImage<RotationRow>(row, { endedAt: app.clock.now() }), state } as RotationRow;
     await write(app, 'recovery.rotation-ended', [{ noun: 'rotation', row: ended }], {});
   }

@@ -1,12 +1,12 @@
 // Durations that survive a clock step and a restart. An Instant is a reading of the monotonic clock together with the boot it
 // was read in (the fence number that the process took when it started; it grows with every start). Within one boot a
-// difference is exact. Across boots the monotonic clock starts anew, so all that can be claimed is the time since the present
-// boot began: a lower bound, which makes every wait longer after a crash and never shorter.
+// difference is exact. Across boots all that can be claimed is the time since the present boot took its fence: no other boot has
+// written anything after that. A lower bound, which makes every wait longer after a crash and never shorter.
 
 export interface Instant {
   /** Fence number of the process that read the clock. */
   readonly boot: number;
-  /** Monotonic milliseconds since that process started. */
+  /** Monotonic milliseconds since that process took its fence. */
   readonly mono: number;
 }
 

@@ -268,8 +268,7 @@ test('the order is about the versions that there are once running rotations were
   const fail = () => Promise.reject(new Error('nothing is to run'));
   const revoker = createRevoker({
     desk,
-    fence: 1,
-    mono: () => 0,
+    instant: () => ({ boot: 1, mono: 0 }),
     prober: createProber({
       now: () => 0,
       kindOf: () => fail() as never,

@@ -26,8 +26,7 @@ import type { RevocationRequest, RevocationStarted, Revoker } from './revoker.ts
 
 export interface RevokerOptions {
   readonly desk: Desk;
-  readonly fence: number;
-  readonly mono: () => number;
+  readonly instant: () => Instant;
   readonly prober: Prober;
   readonly kindOf: (credential: CredentialRow) => { kind: Kind };
   readonly callFor: (credential: CredentialRow) => Call;
@@ -68,13 +67,12 @@ const ACTOR = 'system:revoker';
 const RELOAD_MS = 1_000;
 
 export function createRevoker(options: RevokerOptions): RunningRevoker {
-  const { desk } = options;
+  const { desk, instant } = options;
   const asker = createAsker(options);
   const runs = new Map<string, Promise<void>>();
   const timers = new Map<NodeJS.Timeout, () => void>();
   let stopping = false;
 
-  const instant = (): Instant => ({ boot: options.fence, mono: options.mono() });
   const current = (id: string) => findRow<RevocationRow>(desk.rows, 'revocation', id);
 
   function start(id: string): void {

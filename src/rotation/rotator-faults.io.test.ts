@@ -45,6 +45,29 @@ test('a process that dies at any entry of the journal, before or after it is wri
   assert(ends.ended >= 1, 'the last deaths lie beyond the end');
 });
 
+test('a wait that a process began is waited for by the next one, however long its own clock has been running', async () => {
+  const settleMs = 2_000;
+  await withShop(
+    async (shop) => {
+      const asked = requestRotation(shop);
+      await until(() => shop.isDead, 'its death with a key on the way');
+      const { id } = (await asked)!;
+      await shop.restart({ write: 1, when: 'after' });
+      await until(() => shop.isDead, 'its death with the doubt on record');
+      const step = async () => (await shop.row<RotationRow>('rotation', id)).state;
+      const waiting = await step();
+      assert.deepEqual([waiting.step, waiting.pause?.ms], ['reconcile', settleMs]);
+      const before = performance.now();
+      await shop.restart();
+      await until(async () => (await step()).step !== 'reconcile', 'the list');
+      const waitedMs = performance.now() - before;
+      assert.ok(waitedMs >= settleMs, `it waited ${waitedMs} ms`);
+      await assertRotated(shop, await rotated(shop, id));
+    },
+    { death: { write: 2, when: 'after' }, rotation: { settleMs } },
+  );
+});
+
 interface Trouble {
   readonly fault: FaultName;
   readonly options?: Parameters<Workshop['twin']['control']['fault']>[1];

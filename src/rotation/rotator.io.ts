@@ -25,7 +25,7 @@ import { performSwap, type SwapTools } from './swap-effects.ts';
 import { type Change, stepWrite, versionsOf, type WritingOptions } from './writing.ts';
 
 export interface RotatorOptions extends SwapTools, WritingOptions {
-  readonly fence: number;
+  readonly instant: () => Instant;
   readonly kindOf: (credential: CredentialRow) => { kind: Kind };
   readonly isSealed: () => boolean;
   /** Brake: rotations that run at once. Those that wait for a person are not counted. */
@@ -62,12 +62,10 @@ interface Member<State extends RotationState, Effect, Event extends RotationEven
 }
 
 export function createRotator(options: RotatorOptions): RunningRotator {
-  const { desk } = options;
+  const { desk, instant } = options;
   const runs = new Map<string, Run>();
   const waiting: string[] = [];
   let stopping = false;
-
-  const instant = (): Instant => ({ boot: options.fence, mono: options.mono() });
 
   function scene<Row extends RotationRow>(row: Row): Scene<Row> {
     const credential = getRow<CredentialRow>(desk.rows, 'credential', row.credentialId);

@@ -132,6 +132,7 @@ export interface WorkshopOptions {
   readonly secondCopy?: boolean;
 }
 
+const BEFORE_THE_FENCE_MS = 3_600_000;
 const NEVER = new Promise<never>(() => {});
 
 const NEON: Subject<RunningNeonTwin> = {
@@ -209,8 +210,8 @@ export async function startShop<Twin extends { readonly origin: string; close():
   }
 
   async function start(death: Death | null): Promise<void> {
-    const began = performance.now();
-    // Each process has a monotonic clock of its own.
+    // Each process has a monotonic clock of its own, which was running long before it had the fence.
+    const began = performance.now() - BEFORE_THE_FENCE_MS;
     const clock = { now: () => Date.now(), monotonic: () => performance.now() - began };
     [writes, isDead] = [0, false];
     dying = new Promise((resolve) => {

@@ -213,15 +213,15 @@ function crash(world: World): void {
   if (world.drivers.some(hasSeenLife)) count(world, 'an acceptance that nobody wrote down');
   world.drivers = world.drivers.filter((driver) => driver.boot !== world.boot);
   world.isDown = true;
-  later(world, below(world.dice, RESTART_MS), () => boot(world, 0));
+  later(world, below(world.dice, RESTART_MS), () => boot(world));
 }
 
-/** A process has the fence, and reads the rows as they were written. `waitedMs`: how long it had been running before. */
-function boot(world: World, waitedMs: number): void {
+/** A process has the fence, and reads the rows as they were written. */
+function boot(world: World): void {
   readBack(world);
   world.isDown = false;
   world.boot++;
-  world.bootedAt = world.now - waitedMs;
+  world.bootedAt = world.now;
   takeUp(world);
 }
 
@@ -235,5 +235,5 @@ function takeOver(world: World): void {
     driver.stopsAt = world.now + STALL_MAX_MS;
     if (driver.wakeAt < NEVER && chance(dice, HALF)) driver.wakeAt = world.now + below(dice, STALL_MAX_MS);
   }
-  boot(world, below(dice, 3_000));
+  boot(world);
 }
