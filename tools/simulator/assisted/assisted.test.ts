@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hunt } from '../hunt.ts';
 import { ASSISTED } from '../mutants-assisted.ts';
-import { hunted } from '../mutate.io.ts';
 import { scheduleSeed, throwDice } from '../random.ts';
+import { cleanRuns, testMutantsDie, testOneStory } from '../test-support.ts';
 import { drawPlan, LATE_MAX_MS, STALL_MAX_MS } from './plan.ts';
 import { runSchedule } from './schedule.ts';
 
@@ -45,22 +45,10 @@ test('thousands of schedules break no invariant, every fault strikes, and they e
   for (const what of faults) assert.ok((tally.get(what) ?? 0) > 20, what);
 });
 
-test('one seed gives one journal, and a log of it that tells the story', () => {
-  for (let index = 0; index < 100; index++) {
-    const seed = scheduleSeed(3, index);
-    const log: string[] = [];
-    assert.deepEqual(runSchedule(seed, log, new Map()), runSchedule(seed, null, new Map()));
-    assert.ok(log.length > 2 && log.some((line) => line.includes('has ended')));
-  }
-});
+testOneStory(runSchedule, 'has ended');
 
 test('a schedule without faults is a tenth of all, and ends rotated at the first try', () => {
-  const seeds = Array.from({ length: 3_000 }, (_, index) => scheduleSeed(9, index));
-  const clean = seeds.filter((seed) => drawPlan(throwDice(seed)).isClean);
-  assert.ok(clean.length > 200 && clean.length < 400, `${clean.length}`);
-  for (const seed of clean) {
-    const tally = new Map<string, number>();
-    assert.equal(runSchedule(seed, null, tally).violation, null);
+  for (const tally of cleanRuns(runSchedule, drawPlan)) {
     assert.deepEqual(
       [...tally.keys()].filter((what) => what.startsWith('ended ')).map((what) => what.slice(6, 13)),
       ['rotated'],
@@ -81,17 +69,12 @@ test('plans keep the limits of the model', () => {
   }
 });
 
-for (const name of [
-  'a replacement under way can be cancelled',
-  'an old key that may have been cut is trusted at once',
-  'the person is told before it is written',
-]) {
-  test(`a mutant dies: ${name}`, async () => {
-    const mutant = ASSISTED.find((one) => one.name === name);
-    assert.ok(mutant !== undefined);
-    const caught = await hunted(mutant, { base: 1, schedules: 20_000 });
-    assert.notEqual(caught.violation, null);
-    // The seed that caught it is clean with the real protocol.
-    assert.equal(runSchedule(caught.seed!, null, new Map()).violation, null);
-  });
-}
+testMutantsDie(
+  ASSISTED,
+  [
+    'a replacement under way can be cancelled',
+    'an old key that may have been cut is trusted at once',
+    'the person is told before it is written',
+  ],
+  runSchedule,
+);

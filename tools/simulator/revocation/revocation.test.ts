@@ -6,8 +6,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { hunt } from '../hunt.ts';
 import { ORDERED } from '../mutants-revocation.ts';
-import { hunted } from '../mutate.io.ts';
 import { scheduleSeed, throwDice } from '../random.ts';
+import { cleanRuns, testMutantsDie, testOneStory } from '../test-support.ts';
 import { drawPlan, OUTAGE_MIN_MS } from './plan.ts';
 import { runSchedule } from './schedule.ts';
 import { INVARIANTS } from './world.ts';
@@ -49,22 +49,10 @@ test('thousands of schedules break no invariant, every fault strikes, and they e
   for (const what of faults) assert.ok((tally.get(what) ?? 0) > 20, what);
 });
 
-test('one seed gives one journal, and a log of it that tells the story', () => {
-  for (let index = 0; index < 100; index++) {
-    const seed = scheduleSeed(3, index);
-    const log: string[] = [];
-    assert.deepEqual(runSchedule(seed, log, new Map()), runSchedule(seed, null, new Map()));
-    assert.ok(log.length > 2 && log.some((line) => line.includes('journal requested')));
-  }
-});
+testOneStory(runSchedule, 'journal requested');
 
 test('a schedule without faults is a tenth of all, and ends proven without a person, where the key has an id', () => {
-  const seeds = Array.from({ length: 3_000 }, (_, index) => scheduleSeed(9, index));
-  const clean = seeds.filter((seed) => drawPlan(throwDice(seed)).isClean);
-  assert.ok(clean.length > 200 && clean.length < 400, `${clean.length}`);
-  for (const seed of clean) {
-    const tally = new Map<string, number>();
-    assert.equal(runSchedule(seed, null, tally).violation, null);
+  for (const tally of cleanRuns(runSchedule, drawPlan)) {
     const ended = [...tally.keys()].filter((what) => what.startsWith('ended '));
     assert.equal(ended.length, 1);
     assert.match(ended[0]!, /^ended proven/);
@@ -101,18 +89,13 @@ test('the page names every invariant, and no other', () => {
   assert.deepEqual(named.toSorted(), INVARIANTS.toSorted());
 });
 
-for (const name of [
-  'order: two refusals are enough',
-  'order: the control is asked before, and not after',
-  'order: evidence is taken over from a process that died',
-  'order: an order that waits for a person is not in the way of another',
-]) {
-  test(`a mutant dies: ${name}`, async () => {
-    const mutant = ORDERED.find((one) => one.name === name);
-    assert.ok(mutant !== undefined);
-    const caught = await hunted(mutant, { base: 1, schedules: 20_000 });
-    assert.notEqual(caught.violation, null);
-    // The seed that caught it is clean with the real protocol.
-    assert.equal(runSchedule(caught.seed!, null, new Map()).violation, null);
-  });
-}
+testMutantsDie(
+  ORDERED,
+  [
+    'order: two refusals are enough',
+    'order: the control is asked before, and not after',
+    'order: evidence is taken over from a process that died',
+    'order: an order that waits for a person is not in the way of another',
+  ],
+  runSchedule,
+);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hunt } from '../hunt.ts';
-import { scheduleSeed } from '../random.ts';
+import { testOneStory } from '../test-support.ts';
 import { runSchedule } from './schedule.ts';
 
 test('thousands of schedules break no invariant, and end in every way there is', () => {
@@ -22,9 +22,4 @@ test('thousands of schedules break no invariant, and end in every way there is',
     assert.ok((tally.get(what) ?? 0) > 10, what);
 });
 
-test('one seed gives one journal, and a log of it that tells the story', () => {
-  const seed = scheduleSeed(3, 7);
-  const log: string[] = [];
-  assert.equal(runSchedule(seed, log, new Map()).digest, runSchedule(seed, null, new Map()).digest);
-  assert.ok(log.length > 5 && log.some((line) => line.includes('journal')));
-});
+testOneStory(runSchedule, 'journal');
