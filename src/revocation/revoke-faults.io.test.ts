@@ -12,12 +12,12 @@ import {
   revoke,
   revoked,
   rotationEnd,
+  setIssuer,
   until,
   withShop,
 } from '../../test/support/workshop-checks.ts';
 import type { FaultName } from '../../twins/faults.ts';
 import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
-import { nextImage } from '../model/change.ts';
 import type { RotationRow } from '../rotation/rotation.ts';
 import type { RevocationRow } from './revocation.ts';
 
@@ -56,9 +56,7 @@ test('a process dies with its call on the way, and the issuer goes: that is foun
       const { id } = revocations[0]!;
       await until(() => shop.isDead, 'its death');
       assert.equal((await shop.row<RevocationRow>('revocation', id)).state.intent, true);
-      const before = await shop.row<CredentialRow>('credential', shop.credential.id);
-      const row = nextImage<CredentialRow>(before, { issuerId: null });
-      await shop.write('test.orphaned', { noun: 'credential', row });
+      await setIssuer(shop, null);
       await shop.restart();
       // Without the issuer there is no control either.
       const unproven = await revoked(shop, id);

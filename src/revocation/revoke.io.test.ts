@@ -3,18 +3,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memoryDesk } from '../../test/support/desk.ts';
-import { directCall } from '../../test/support/direct-call.ts';
 import { credentialRow, versionRow } from '../../test/support/rows.ts';
-import type { Workshop } from '../../test/support/workshop.ts';
 import {
   aliveKeys,
   assertProven,
   assertSound,
   currentOf,
+  deleteByHand,
   newest,
   revoke,
   revoked,
   rotationEnd,
+  setIssuer,
   statesOf,
   until,
   withShop,
@@ -191,16 +191,6 @@ test('a key whose id is unknown waits for a person; what the person did is prove
     assert.equal(statement['revokeCalledAt'], null, 'we called nothing, and do not say that we did');
   }));
 
-async function deleteByHand(shop: Workshop, providerKeyId: string): Promise<void> {
-  const { orgId, adminKey } = shop.twin.control.seeds;
-  const path = `/api/v2/organizations/${orgId}/api_keys/${providerKeyId}`;
-  const answer = await directCall(shop.twin.origin)(
-    { method: 'DELETE', path },
-    { parts: { key: adminKey }, places: shop.credential.places },
-  );
-  assert.equal(answer.status, 200);
-}
-
 test('where the issuer goes while an order runs a person is asked at once; what they did is proven, beside a key that lives', () =>
   withShop(async (shop) => {
     const rotation = await shop.engines.rotator.request({
@@ -214,11 +204,7 @@ test('where the issuer goes while an order runs a person is asked at once; what 
     const { revocations } = await revoke(shop, { versionIds: [shop.first.id], reason: 'compromised' });
     const { id } = revocations[0]!;
     await until(async () => (await newest<RevocationRow>(shop, 'revocation', id)).state.revokes > 0, 'a call');
-    const before = shop.app.rows.get('credential')!.get(shop.credential.id) as CredentialRow;
-    await shop.write('test.orphaned', {
-      noun: 'credential',
-      row: nextImage<CredentialRow>(before, { issuerId: null }),
-    });
+    await setIssuer(shop, null);
     const waiting = await revoked(shop, id);
     assert.deepEqual([waiting.state.end, waiting.endedAt, waiting.state.intent], ['blocked', null, false]);
     assert.match(waiting.state.reason ?? '', /console/);
@@ -230,11 +216,7 @@ test('where the issuer goes while an order runs a person is asked at once; what 
 
 test('a key that nobody here can revoke waits for a person too, and the provider is not said to have been asked', () =>
   withShop(async (shop) => {
-    const before = shop.app.rows.get('credential')!.get(shop.credential.id) as CredentialRow;
-    await shop.write('test.orphaned', {
-      noun: 'credential',
-      row: nextImage<CredentialRow>(before, { issuerId: null }),
-    });
+    await setIssuer(shop, null);
     const { revocations } = await revoke(shop);
     const waiting = await revoked(shop, revocations[0]!.id);
     assert.equal(waiting.state.end, 'blocked');

@@ -115,11 +115,12 @@ async function issue(
   const label = labelFor(tools.instance, scene.row, attempt);
   const outcome = isReplacement ? await replaceWithGrace(label, scene, tools) : await make(label, scene, tools);
   if (outcome.is === 'no-answer') {
+    const detail = { outcome: outcome.code };
+    if (outcome.code === 'no-issuer') return brought({ on: 'no-means' }, detail);
     // Only what certainly was not sent made no key.
-    const event = isUnsent(outcome.code)
-      ? { on: 'issue-refused' as const, quotaFull: false }
-      : { on: 'issue-ambiguous' as const };
-    return brought(event, { outcome: outcome.code });
+    return isUnsent(outcome.code)
+      ? brought({ on: 'issue-refused', quotaFull: false }, detail)
+      : brought({ on: 'issue-ambiguous' }, detail);
   }
   const detail = { ...said(outcome.evidence), outcome: outcome.is };
   if (outcome.is === 'ambiguous') return brought({ on: 'issue-ambiguous' }, detail);
@@ -309,9 +310,9 @@ async function revoke(
   // An empty id names no key, and at some providers all of them: such a key is ended by hand.
   const isNameless = providerKeyId === '' && !revokesByValue(scene.kind, scene.row.settings);
   const isOurs = tools.programsFor(scene.credential).revoke !== null;
-  if (state.means.revoke === 'person' || (isNameless && !isOurs)) {
-    return brought({ on: 'revoke-called' }, { outcome: 'by-hand' });
-  }
+  if (state.means.revoke === 'person') return brought({ on: 'revoke-called' }, { outcome: 'by-hand' });
+  if (isNameless && !isOurs) return brought({ on: 'no-means' }, { outcome: 'nameless' });
   const detail = await revokeAt(providerKeyId, versionFor(which, scene), scene, tools);
+  if (detail.outcome === 'no-issuer') return brought({ on: 'no-means' }, detail);
   return brought({ on: 'revoke-called' }, { ...detail, providerKeyId });
 }

@@ -110,6 +110,20 @@ describe('prove', () => {
     assert.equal(after(resumed, [ALIVE]).step, 'revoke');
   });
 
+  test('with nothing to call with any more it is for a person to end the key, and what was called before may have ended it', () => {
+    const policy = { ...POLICY, removalPollMs: 1_000, removalMaxMs: 100_000 };
+    const without = after(START, [...TO_REVOKE, BEGUN, { on: 'no-means' }]);
+    assert.deepEqual([without.step, without.end, without.means.revoke, without.revokes], ['prove', null, 'person', 0]);
+    const dead = after(without, [DEAD, DEAD, DEAD, CLEAN]);
+    assert.equal(dead.end, 'rotated');
+    const now = without.since.mono;
+    const waiting = evolve(without, ALIVE, at(now), policy);
+    assert.deepEqual([waiting.step, waiting.end], ['prove', null], 'the person has time');
+    const over = evolve(waiting, ALIVE, at(now + 100_000), policy);
+    assert.equal(over.end, 'blocked');
+    assert.match(over.reason ?? '', /nobody has deleted it/);
+  });
+
   test('what cannot be told is no proof and no disproof', () => {
     const state = after(proving, [DEAD, UNKNOWN]);
     assert.deepEqual([state.death.refusals, state.failures], [1, 1]);

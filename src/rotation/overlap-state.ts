@@ -116,6 +116,8 @@ export type OverlapEvent =
   | { readonly on: 'covered'; readonly by: 'copy' | 'none' }
   | { readonly on: 'cover-failed' }
   | { readonly on: 'revoke-called' }
+  /** There is nothing to call with any more: the issuer is gone, or its key; or nothing that names the key. Nothing was sent. */
+  | { readonly on: 'no-means' }
   /** A confirmation is too old to revoke on its strength, or evidence may lack an acceptance that was seen and never written. */
   | { readonly on: 'lapsed' }
   | { readonly on: 'cancelled'; readonly reason: string }

@@ -69,11 +69,14 @@ export function afterIssue(
     const waiting = { ...enter({ ...state, committed }, 'reconcile', now), failures: state.failures };
     return pauseFor(waiting, policy.settleMs, now);
   }
+  if (event.on === 'no-means') return { ...state, intent: false, end: 'blocked', reason: NO_ISSUER };
   if (event.on === 'issue-refused') {
     return retry({ ...state, attempt: state.attempt + 1 }, now, policy, 'the provider refuses to issue a key');
   }
   return state;
 }
+
+export const NO_ISSUER = 'there is no issuer with a usable key any more: name one, then resume';
 
 export function afterAwait(state: OverlapState, event: OverlapEvent, now: Instant): OverlapState {
   if (event.on === 'expired') return finish({ ...state, undoing: EXPIRED }, 'aborted');
@@ -153,6 +156,13 @@ export function afterConfirm(state: OverlapState, seen: Verdict, now: Instant, p
     return { ...state, dead, end: 'blocked', reason: 'the old key is dead: there is nothing to go back to' };
   }
   return pauseFor({ ...state, dead, failures: 0 }, policy.verifySpacingMs, now);
+}
+
+/** With nothing to call with it is for a person to end the key; that what was begun before may have ended it is found out all the same. */
+export function afterRevoke(state: OverlapState, on: 'revoke-called' | 'no-means', now: Instant): OverlapState {
+  const proving = enter({ ...state, death: NO_EVIDENCE }, 'prove', now);
+  if (on === 'no-means') return { ...proving, means: { ...state.means, revoke: 'person' } };
+  return { ...proving, revokes: state.revokes + 1 };
 }
 
 export function afterProof(state: OverlapState, seen: Verdict, now: Instant, policy: OverlapPolicy): OverlapState {

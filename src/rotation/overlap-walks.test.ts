@@ -32,15 +32,17 @@ describe('as a whole', () => {
   const OUTCOMES: Readonly<Record<OverlapEffect['do'], readonly OverlapEvent[]>> = {
     issue: [
       ISSUED,
+      ISSUED,
       { on: 'issue-ambiguous' },
       ...[true, false].map((quotaFull) => ({ on: 'issue-refused' as const, quotaFull })),
+      { on: 'no-means' },
     ],
     list: [CLEAN, CLEAN, { on: 'listed', orphans: ['a', 'b'] }, { on: 'list-failed' }, { on: 'list-impossible' }],
     discard: [{ on: 'discarded' }, { on: 'discard-failed' }],
     probe: [ALIVE, DEAD, UNKNOWN],
     observe: [QUIET, { on: 'observed', known: true, inFlight: 1, idleMs: 0 }],
     cover: [COVERED, { on: 'covered', by: 'none' }, { on: 'cover-failed' }],
-    revoke: [{ on: 'revoke-called' }],
+    revoke: [...Array.from({ length: 6 }, () => ({ on: 'revoke-called' as const })), { on: 'no-means' }],
   };
   const MEANS: readonly Means[] = (['api', 'grace', 'person'] as const).flatMap((issue) =>
     (['api', 'person'] as const).map((revoke) => ({ issue, revoke })),

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { DEAD_ON_ARRIVAL, decide, evolve, type OverlapEvent, type OverlapStep } from './overlap.ts';
+import { NO_ISSUER } from './overlap-steps.ts';
 import {
   ALIVE,
   after,
@@ -127,6 +128,13 @@ describe('issue and reconcile', () => {
       const resumed = after(state, [{ on: 'resumed' }]);
       assert.deepEqual([resumed.end, resumed.failures, resumed.step], [null, 0, 'issue']);
     }
+  });
+
+  test('with nobody to ask for a key a person is told at once, and the next try is the same one', () => {
+    const blocked = after(START, [BEGUN, { on: 'no-means' }]);
+    assert.deepEqual([blocked.end, blocked.intent, blocked.reason], ['blocked', false, NO_ISSUER]);
+    const resumed = after(blocked, [{ on: 'resumed' }]);
+    assert.deepEqual(effectOf(decide(resumed, at(1_000_000), POLICY)), { do: 'issue', attempt: 1 });
   });
 
   test('a list that fails, or a delete that fails, is tried again', () => {

@@ -28,6 +28,7 @@ import {
   afterIssue,
   afterList,
   afterProof,
+  afterRevoke,
   afterVerify,
   DEAD_ON_ARRIVAL,
   enter,
@@ -197,9 +198,7 @@ export function evolve(state: OverlapState, event: OverlapEvent, now: Instant, p
       return event.on === 'probed' ? afterConfirm(state, event.verdict, now, policy) : state;
     case 'revoke':
       if (event.on === 'lapsed') return enter(state, state.target === 'old' ? 'drain' : 'confirm', now);
-      return event.on === 'revoke-called'
-        ? enter({ ...state, revokes: state.revokes + 1, death: NO_EVIDENCE }, 'prove', now)
-        : state;
+      return event.on === 'revoke-called' || event.on === 'no-means' ? afterRevoke(state, event.on, now) : state;
     case 'prove':
       if (event.on === 'lapsed') return { ...state, death: NO_EVIDENCE };
       return event.on === 'probed' ? afterProof(state, event.verdict, now, policy) : state;

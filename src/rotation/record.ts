@@ -59,7 +59,7 @@ export function recordStep(input: StepInput): Step {
   const change = {
     endedAt: isOpen(after) && event.on !== 'superseded' ? null : at,
     refusals: refusalsAfter(row, after, dead !== null, input.bracketed),
-    revokeCalledAt: isCall ? at : row.revokeCalledAt,
+    revokeCalledAt: isCall ? at : event.on === 'no-means' ? lastCall(row) : row.revokeCalledAt,
     lastProblem: problemAfter(after, event, input.detail),
   };
   const next = { ...nextImage<RotationRow>(row, change), state: after } as RotationRow;
@@ -74,6 +74,11 @@ export function recordStep(input: StepInput): Step {
   };
   const isPivot = event.on === 'begun' && (before.step === 'revoke' || before.step === 'replace');
   return { event: control, row: next, proven, checkpoint: isPivot };
+}
+
+/** When the provider was asked last, where what was begun just now was not sent. Of several calls the journal knows the times. */
+function lastCall({ state, revokeCalledAt }: RotationRow): UtcMs | null {
+  return state.protocol === 'overlap/1' && state.step === 'revoke' && state.revokes === 0 ? null : revokeCalledAt;
 }
 
 /** Whether it runs, or waits for a person. */

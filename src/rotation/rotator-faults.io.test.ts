@@ -6,14 +6,22 @@ import type { Death, Workshop } from '../../test/support/workshop.ts';
 import {
   aliveKeys,
   assertRotated,
+  atStep,
+  deleteByHand,
+  holdOpen,
+  newest,
   requestRotation,
   rotated,
   rotationEnd,
+  setIssuer,
   until,
   withShop,
 } from '../../test/support/workshop-checks.ts';
 import type { FaultName } from '../../twins/faults.ts';
-import type { RotationRow } from './rotation.ts';
+import { neon } from '../providers/neon.ts';
+import { NO_ISSUER } from './overlap-steps.ts';
+import type { OverlapRotation, RotationRow } from './rotation.ts';
+import { todoOf } from './todo.ts';
 
 test('a process that dies at any entry of the journal, before or after it is written: another one brings the rotation to its end', async () => {
   const ends = { ended: 0, died: 0 };
@@ -44,6 +52,49 @@ test('a process that dies at any entry of the journal, before or after it is wri
   assert(ends.died >= 25, `${ends.died} processes died on the way`);
   assert(ends.ended >= 1, 'the last deaths lie beyond the end');
 });
+
+test('the issuer goes before the old key is revoked: a person is told which one to delete, and its death is proven', () =>
+  withShop(
+    async (shop) => {
+      const release = holdOpen(shop);
+      const { id } = await requestRotation(shop);
+      await atStep(shop, id, 'drain');
+      await setIssuer(shop, null);
+      release();
+      await atStep(shop, id, 'prove');
+      const waiting = await newest<OverlapRotation>(shop, 'rotation', id);
+      assert.deepEqual([waiting.state.means.revoke, waiting.state.end, waiting.revokeCalledAt], ['person', null, null]);
+      const todo = todoOf(waiting, {
+        credential: shop.credential,
+        provider: neon,
+        kind: neon.kinds[1]!,
+        isOvertaken: false,
+      });
+      assert.match(todo?.steps.join(' ') ?? '', new RegExp(`id ${shop.first.providerKeyId} there`));
+      await deleteByHand(shop, shop.first.providerKeyId!);
+      const row = await rotated(shop, id);
+      assert.equal(row.revokeCalledAt, null, 'nobody was called');
+      await assertRotated(shop, row);
+    },
+    { rotation: { removalPollMs: 50 } },
+  ));
+
+test('with no issuer to ask for a key a person is told at once; with another one named the rotation goes on', () =>
+  withShop(
+    async (shop) => {
+      const { id } = await requestRotation(shop);
+      await until(() => shop.isDead, 'its death before anything was asked for');
+      await setIssuer(shop, null);
+      await shop.restart();
+      const now = () => newest<RotationRow>(shop, 'rotation', id);
+      await until(async () => (await now()).state.end === 'blocked', 'its stand');
+      assert.equal((await now()).lastProblem, NO_ISSUER);
+      await setIssuer(shop, shop.credential.issuerId);
+      await shop.engines.rotator.resume(id, 'prn_tester');
+      await assertRotated(shop, await rotated(shop, id));
+    },
+    { death: { write: 2, when: 'before' } },
+  ));
 
 test('a wait that a process began is waited for by the next one, however long its own clock has been running', async () => {
   const settleMs = 2_000;

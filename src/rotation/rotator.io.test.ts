@@ -9,8 +9,9 @@ import {
   aliveKeys,
   assertRotated,
   assertSound,
+  atStep,
   currentOf,
-  newest,
+  holdOpen,
   requestRotation,
   rotated,
   statesOf,
@@ -131,28 +132,6 @@ test('a second request while one runs is a conflict, also after a restart', () =
     await assertRotated(shop, await rotated(shop, asked.id));
     await assertRotated(shop, await rotated(shop, (await requestRotation(shop)).id));
   }));
-
-/** Keeps a use of the first version open, as a caller does whose answer is still streaming. */
-function holdOpen(shop: Workshop): () => void {
-  const { app, first, credential } = shop;
-  const use = {
-    versionId: first.id,
-    credentialId: credential.id,
-    grantId: 'gnt_x',
-    principalId: 'prn_x',
-    tokenId: 'tok_x',
-    endsAt: Number.POSITIVE_INFINITY,
-    cut() {},
-  };
-  const close = app.live.open(use, app.clock.monotonic(), app.clock.now());
-  return () => close(app.clock.monotonic(), app.clock.now());
-}
-function atStep(shop: Workshop, rotationId: string, step: string): Promise<unknown> {
-  return until(
-    async () => (await newest<RotationRow>(shop, 'rotation', rotationId)).state.step === step,
-    `the step ${step}`,
-  );
-}
 
 test('while a use of the old key is open it is not revoked, and new uses get the new key', () =>
   withShop(async (shop) => {

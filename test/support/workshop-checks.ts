@@ -2,12 +2,13 @@
 // workshop itself is workshop.ts.
 import assert from 'node:assert/strict';
 import { createHash, createPublicKey, verify } from 'node:crypto';
-import type { VersionRow } from '../../src/credentials/credential.ts';
+import type { CredentialRow, VersionRow } from '../../src/credentials/credential.ts';
 import { openNote, parseVkey } from '../../src/ledger/note.ts';
-import type { Noun, Row } from '../../src/model/change.ts';
+import { type Noun, nextImage, type Row } from '../../src/model/change.ts';
 import type { CertificateRow, RevocationRow } from '../../src/revocation/revocation.ts';
 import type { RevocationRequest, RevocationStarted } from '../../src/revocation/revoker.ts';
 import type { RotationRow } from '../../src/rotation/rotation.ts';
+import { directCall } from './direct-call.ts';
 import { QUICK_ROTATION, startWorkshop, type Workshop, type WorkshopOptions } from './workshop.ts';
 
 /** Long enough never to decide a test that is going to pass. */
@@ -193,4 +194,45 @@ export async function assertProven(shop: Workshop, row: RevocationRow): Promise<
   const version = await shop.row<VersionRow>('version', row.versionId);
   assert.deepEqual([version.state, version.certificateId], ['revoked', row.certificateId]);
   assert((await assertSound(shop)).some((certificate) => certificate.id === row.certificateId));
+}
+
+/** Keeps a use of the first version open, as a caller does whose answer is still streaming. */
+export function holdOpen(shop: Workshop): () => void {
+  const { app, first, credential } = shop;
+  const use = {
+    versionId: first.id,
+    credentialId: credential.id,
+    grantId: 'gnt_x',
+    principalId: 'prn_x',
+    tokenId: 'tok_x',
+    endsAt: Number.POSITIVE_INFINITY,
+    cut() {},
+  };
+  const close = app.live.open(use, app.clock.monotonic(), app.clock.now());
+  return () => close(app.clock.monotonic(), app.clock.now());
+}
+
+export function atStep(shop: Workshop, rotationId: string, step: string): Promise<unknown> {
+  return until(
+    async () => (await newest<RotationRow>(shop, 'rotation', rotationId)).state.step === step,
+    `the step ${step}`,
+  );
+}
+
+/** Ends a key as its provider's console does. */
+export async function deleteByHand(shop: Workshop, providerKeyId: string): Promise<void> {
+  const { orgId, adminKey } = shop.twin.control.seeds;
+  const path = `/api/v2/organizations/${orgId}/api_keys/${providerKeyId}`;
+  const answer = await directCall(shop.twin.origin)(
+    { method: 'DELETE', path },
+    { parts: { key: adminKey }, places: shop.credential.places },
+  );
+  assert.equal(answer.status, 200);
+}
+
+/** Gives the credential another issuer, or none. */
+export async function setIssuer(shop: Workshop, issuerId: string | null): Promise<void> {
+  const before = shop.app.rows.get('credential')!.get(shop.credential.id) as CredentialRow;
+  const row = nextImage<CredentialRow>(before, { issuerId });
+  await shop.write('test.issuer-changed', { noun: 'credential', row });
 }

@@ -73,6 +73,22 @@ export const ASSISTED: readonly Mutant[] = [
     "if (state.means.issue !== 'api') return { kind: 'note', event: { on: 'list-impossible' } };",
     '',
   ]),
+  // The means go.
+  assisted('with nothing to revoke with it is called again and again', 'it takes long until anybody is told', [
+    STEPS,
+    "  if (on === 'no-means') return { ...proving, means: { ...state.means, revoke: 'person' } };\n",
+    '',
+  ]),
+  assisted('with nobody to ask for a key it is asked for again and again', 'it takes long until anybody is told', [
+    STEPS,
+    "if (event.on === 'no-means') return { ...state, intent: false, end: 'blocked', reason: NO_ISSUER };",
+    "if (event.on === 'no-means') return retry(state, now, policy, 'the provider refuses to issue a key');",
+  ]),
+  assisted('that there was nobody to ask for a key is forgotten', 'nothing happens any more, and nobody is told', [
+    STEPS,
+    "if (event.on === 'no-means') return { ...state, intent: false, end: 'blocked', reason: NO_ISSUER };",
+    "if (event.on === 'no-means') return state;",
+  ]),
   // The point of no return.
   assisted('a replacement under way can be cancelled', 'the run ends aborted, and the old key ends with its grace', [
     STEPS,

@@ -16,9 +16,9 @@ import {
 
 export const PROMISED: readonly Mutant[] = [
   protocol('no prove', 'a delete that did nothing is believed', [
-    OVERLAP,
-    "? enter({ ...state, revokes: state.revokes + 1, death: NO_EVIDENCE }, 'prove', now)",
-    "? enter({ ...state, revokes: state.revokes + 1, death: NO_EVIDENCE }, 'sweep', now)",
+    OVERLAP_STEPS,
+    "const proving = enter({ ...state, death: NO_EVIDENCE }, 'prove', now);",
+    "const proving = enter({ ...state, death: NO_EVIDENCE }, 'sweep', now);",
   ]),
   protocol('one refusal is proof', 'a single false refusal ends a living key in our books', [
     DEATH,
@@ -154,7 +154,7 @@ export const PROMISED: readonly Mutant[] = [
     'refusals survive an acceptance',
     'refusals from before the key worked again count towards its death',
     [DEATH, "if (seen === 'alive') return NO_EVIDENCE;", "if (seen === 'alive') return evidence;"],
-    [OVERLAP, 'revokes: state.revokes + 1, death: NO_EVIDENCE }', 'revokes: state.revokes + 1 }'],
+    [OVERLAP_STEPS, 'enter({ ...state, death: NO_EVIDENCE }, ', 'enter(state, '],
   ),
   protocol("the retired key's id is forgotten before its deletion is confirmed", 'a key that nobody can ever revoke', [
     OVERLAP_STEPS,

@@ -41,6 +41,8 @@ test('thousands of schedules break no invariant, every fault strikes, and they e
     'a wrong key: mistyped',
     'a wrong key: short-lived',
     'given up',
+    'nothing to replace it with',
+    'nothing to revoke it with',
   ];
   for (const what of faults) assert.ok((tally.get(what) ?? 0) > 20, what);
 });

@@ -1,10 +1,12 @@
 // The invariants, checked where something happens that could break them, against what is true in the world and not against what the protocol
 // believes. docs/simulator.md says each in a sentence.
 import type { OverlapEvent, OverlapState } from '../../../src/rotation/overlap-state.ts';
+import { NO_ISSUER } from '../../../src/rotation/overlap-steps.ts';
 import {
   type AssistedKey,
   currentOf,
   type Driver,
+  hasIssuer,
   isAccepted,
   isGood,
   isUsed,
@@ -130,6 +132,9 @@ function checkBlocked(world: World, state: OverlapState): void {
     if (!isHidden && !isGone) wrong('it could be told');
   } else if (reason.startsWith('the provider')) {
     if (state.means.issue === 'person') wrong('nobody asks it');
+    if (plan.refused === 0 && plan.lost === 0 && plan.answerLost === 0) wrong('each call was heard');
+  } else if (reason === NO_ISSUER) {
+    if (hasIssuer(world) && world.hasFaults) wrong('there is one');
   } else if (reason.startsWith('no second copy')) {
     if (plan.uncovered === 0) wrong('there is one');
   } else {
@@ -152,7 +157,7 @@ export function checkStuck(world: World): void {
   const fresh = versionOf(world, state.fresh?.versionId);
   const isOldDead = !isAccepted(world, old);
   const isFreshDead = fresh !== null && !isAccepted(world, fresh.key);
-  const isUntold = fresh?.state === 'pending' && state.undoing !== null && !world.plan.hasIssuer;
+  const isUntold = fresh?.state === 'pending' && state.undoing !== null && !hasIssuer(world);
   if (isFreshDead && (isOldDead || state.committed || state.pivoted)) return;
   if (isUntold && isOldDead) return;
   violate(world, 'stuck', `it goes neither on nor back: ${state.step} ${state.reason}`);

@@ -54,7 +54,7 @@ function isTheirs(world: World): boolean {
   const version = target(world);
   if (version === null || world.now >= version.key.diedAt) return false;
   if (state.means.issue === 'grace') return false;
-  return state.means.revoke === 'person' || version.providerKeyId === '';
+  return state.means.revoke === 'person';
 }
 
 function target(world: World): StoredVersion | null {

@@ -22,6 +22,8 @@ export interface AssistedPlan {
   readonly means: Means;
   readonly isClean: boolean;
   readonly hasIssuer: boolean;
+  /** The issuer goes, and when the faults are over there is one again. */
+  readonly issuerGoesAt: number | null;
   readonly policy: OverlapPolicy;
   readonly propagationMs: number;
   /** How long a key is accepted after it was deleted. */
@@ -120,6 +122,7 @@ export function drawPlan(dice: Dice): AssistedPlan {
     means,
     isClean,
     hasIssuer: slots === 'grace' || means.revoke === 'api' || chance(dice, HALF),
+    issuerGoesAt: isOn(8) ? below(dice, 15_000) : null,
     policy,
     propagationMs,
     lingerMs: chance(dice, HALF) ? 0 : below(dice, propagationMs),

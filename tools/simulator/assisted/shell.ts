@@ -11,6 +11,7 @@ import {
   type AssistedKey,
   count,
   type Driver,
+  hasIssuer,
   isAccepted,
   later,
   note,
@@ -113,6 +114,7 @@ function issue(world: World, driver: Driver): OverlapEvent {
   spendIntent(world, driver, 'a replacement');
   if (driver.state.means.issue !== 'grace') violate(world, 'not-ours', 'a key is asked for that a person makes');
   checkNeed(world);
+  if (!hasIssuer(world)) return withoutMeans(world, 'to replace it with');
   const request = { graceMs: plan.graceMs };
   if (!hasFaults) return issued(replace(world, request.graceMs));
   if (chance(dice, plan.lost)) {
@@ -146,14 +148,21 @@ function issued(key: AssistedKey): OverlapEvent {
   return { on: 'issued', versionId: `ver-${key.id}`, providerKeyId: key.id };
 }
 
-/** Calls for the revocation; nobody is called where a person does it, or where the provider's id of the key is not known. */
+/** Nothing is sent. */
+function withoutMeans(world: World, what: string): OverlapEvent {
+  count(world, `nothing ${what}`);
+  return { on: 'no-means' };
+}
+
+/** Calls for the revocation; nobody is called where a person does it, or where there is nothing to call with, or nothing that names the key. */
 function revoke(world: World, driver: Driver, which: 'old' | 'fresh'): OverlapEvent {
   const { dice, plan } = world;
   spendIntent(world, driver, 'a revocation');
   const version = versionFor(world, driver, which);
   checkRevoke(world, driver, which, version);
   const called: OverlapEvent = { on: 'revoke-called' };
-  if (driver.state.means.revoke === 'person' || version.providerKeyId === '') return called;
+  if (driver.state.means.revoke === 'person') return called;
+  if (version.providerKeyId === '' || !hasIssuer(world)) return withoutMeans(world, 'to revoke it with');
   if (world.hasFaults) {
     if (chance(dice, plan.lost)) {
       if (chance(dice, plan.late))
@@ -207,5 +216,5 @@ function bracket(
 function controlFor(world: World, { state }: Driver, which: 'old' | 'fresh'): AssistedKey | null | 'none' {
   const sibling = versionOf(world, (which === 'old' ? state.fresh : state.old)?.versionId);
   if (sibling !== null && (sibling.state === 'current' || sibling.state === 'previous')) return sibling.key;
-  return world.plan.hasIssuer ? null : 'none';
+  return hasIssuer(world) ? null : 'none';
 }

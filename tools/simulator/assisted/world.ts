@@ -146,6 +146,13 @@ export function versionOf(world: World, versionId: string | undefined): StoredVe
   return world.versions.find((version) => version.versionId === versionId) ?? null;
 }
 
+/** Whether there is a key to mint, revoke and compare with. */
+export function hasIssuer(world: World): boolean {
+  const { hasIssuer: hadOne, issuerGoesAt } = world.plan;
+  const isGone = issuerGoesAt !== null && world.hasFaults && world.now >= issuerGoesAt;
+  return hadOne && !isGone;
+}
+
 export function isUsed(world: World, version: StoredVersion): boolean {
   return version.state === 'current' || world.now < version.busyUntil;
 }
