@@ -24,13 +24,20 @@ interface Recorded extends Keys {
 
 function keysThat(liveness: 'alive' | 'dead' | 'unknown' = 'alive'): Recorded {
   const log: string[] = [];
+  const opened = new Map<string, Readonly<Record<string, Secret>>>();
   return {
     log,
+    async open(_credential, { id }) {
+      const known = opened.get(id);
+      if (known === undefined) throw new Failure('not-found', 'no envelope is stored for this version');
+      return known;
+    },
     seal(_credential, versionId) {
       log.push('seal');
       return { bytes: new TextEncoder().encode(versionId), digest: 'd'.repeat(64) };
     },
-    async arm() {
+    async arm(_credential, { id }, parts) {
+      opened.set(id, parts);
       log.push('arm');
     },
     disarm() {
@@ -173,6 +180,52 @@ test('an id that another version holds is not taken twice', async () => {
     bringVersion(context, brought({ providerKeyId: '17' }), keysThat()),
     pointsAt('invalid', '/providerKeyId'),
   );
+});
+
+test('the bytes of a version that is current or on its way out are not stored twice', async () => {
+  const { context, desk, brought } = furnished();
+  const keys = keysThat();
+  const version = await bringVersion(context, brought(), keys);
+  const again = () => bringVersion(context, brought(), keys);
+  await assert.rejects(again(), pointsAt('invalid', '/parts'));
+  await assert.rejects(again(), /version 1: it is current already/);
+  desk.furnish('version', { ...version, rowVersion: 2, state: 'revoking' } as VersionRow);
+  await assert.rejects(again(), /being revoked/);
+  desk.furnish('version', { ...version, rowVersion: 3, state: 'revoked' } as VersionRow);
+  assert.equal((await again()).number, 2, 'whether a dead key lives again is for the provider to say');
+});
+
+test('the bytes of a previous version make that version current again, and no second one', async () => {
+  const { context, desk, brought, credential } = furnished();
+  const keys = keysThat();
+  const first = await bringVersion(context, brought(), keys);
+  const second = await bringVersion(context, brought({ parts: parts('b') }), keys);
+  const back = await bringVersion(context, brought({ providerKeyId: '17' }), keys);
+  assert.deepEqual([back.id, back.state, back.retiredAt, back.providerKeyId], [first.id, 'current', null, '17']);
+  assert.deepEqual(
+    versionsOf(context, credential.id).map(({ id, state }) => [id, state]),
+    [
+      [second.id, 'previous'],
+      [first.id, 'current'],
+    ],
+  );
+  assert.equal(keys.log.at(-1), 'arm');
+  assert.deepEqual([desk.events.at(-1)?.type, desk.writes.at(-1)?.blobs ?? []], ['version.brought-back', []]);
+});
+
+test('a key that another credential holds is not stored a second time, and the answer says whose it is', async () => {
+  const { context, desk, brought, credential } = furnished();
+  const keys = keysThat();
+  await bringVersion(context, brought(), keys);
+  const other = { ...credential, id: `crd_${'b'.repeat(32)}`, name: 'other' };
+  desk.furnish('credential', other);
+  const theirs = brought({ credential: other });
+  await assert.rejects(bringVersion(context, theirs, keys), pointsAt('invalid', '/parts'));
+  await assert.rejects(bringVersion(context, theirs, keys), /default\/neon\/prod, version 1/);
+  const elsewhere = { ...other, origin: 'https://elsewhere.example' };
+  desk.furnish('credential', elsewhere);
+  const version = await bringVersion(context, brought({ credential: elsewhere }), keys);
+  assert.equal(version.number, 1, 'at another origin it is another key');
 });
 
 test('nothing is brought while a rotation runs, even one that began while the provider was asked', async () => {

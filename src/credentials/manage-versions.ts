@@ -1,6 +1,7 @@
 // Bringing a key's bytes in by hand: format, a look whether the provider accepts them, the envelope, and the version that becomes current.
 // The bytes are sealed and ready for the broker before the version is current, so that no request meets a gap.
-import { type Blob, nextImage, type RowImage } from '../model/change.ts';
+import { type Blob, type ControlEvent, nextImage, type RowImage } from '../model/change.ts';
+import type { UtcMs } from '../model/clock.ts';
 import { allRows } from '../model/desk.ts';
 import { Failure } from '../model/failure.ts';
 import { newId } from '../model/id.ts';
@@ -11,6 +12,7 @@ import type { CredentialRow, VersionRow } from './credential.ts';
 import type { FindingRow } from './finding.ts';
 import { notedScopes } from './inspecting.ts';
 import { type Acting, demandNoRotation } from './manage.ts';
+import { heldElsewhere, holderOfKey, type KeyHolder } from './same-key.ts';
 
 export type Parts = Readonly<Record<string, Secret>>;
 
@@ -21,6 +23,8 @@ export interface Keys {
     versionId: string,
     parts: Parts,
   ): { readonly bytes: Uint8Array; readonly digest: string };
+  /** Throws `sealed`, and `corrupt` or `not-found` where it cannot be opened. */
+  open(credential: CredentialRow, version: VersionRow): Promise<Parts>;
   /** Takes opened parts and makes the version usable by the broker, where it is for lending. */
   arm(credential: CredentialRow, version: VersionRow, parts: Parts): Promise<void>;
   /** Forgets a version that came to nothing. */
@@ -83,17 +87,20 @@ export interface BroughtVersion {
 }
 
 /**
- * Stores a key and makes it the current version; the one before becomes previous. Throws `invalid` for a key that does not fit or that the
- * provider refuses, `conflict` while a rotation runs, `sealed`. After a crash there is the whole version, or nothing of it.
+ * Stores a key and makes it the current version; the one before becomes previous. A key that a previous version holds becomes current as that
+ * version. Throws `invalid` for a key that does not fit, that the provider refuses or that is stored already, `conflict` while a rotation runs,
+ * `sealed`. After a crash there is the whole version, or nothing of it.
  */
 export async function bringVersion(context: Acting, brought: BroughtVersion, keys: Keys): Promise<VersionRow> {
   const { desk } = context;
   const { credential, kind, parts, providerKeyId, issuerId, scopes } = brought;
   demandParts(kind, parts);
   demandNoRotation(context, credential.id);
-  if (providerKeyId !== null && holderOf(context, credential, providerKeyId) !== null) {
+  const known = await holderOfKey(desk.rows, { credential, kind, parts }, keys.open);
+  const former = known === null ? null : formerOf(known, credential);
+  const holder = providerKeyId === null ? null : holderOf(context, credential, providerKeyId);
+  if (holder !== null && holder.id !== former?.id)
     throw invalidField('/providerKeyId', 'another version has this id at the provider');
-  }
   const versionId = newId('version', desk.clock.now(), desk.random);
   const sealed = keys.seal(credential, versionId, parts);
   if (brought.isProbed && (await keys.probe(credential, kind, parts)) === 'dead') {
@@ -101,6 +108,7 @@ export async function bringVersion(context: Acting, brought: BroughtVersion, key
   }
   // Looked at again, since the provider was asked meanwhile.
   demandNoRotation(context, credential.id);
+  if (former !== null) return bringBack(context, former, brought, keys);
   const now = desk.clock.now();
   const before = versionsOf(context, credential.id);
   const holds = scopes === undefined ? null : notedScopes(scopes);
@@ -125,17 +133,13 @@ export async function bringVersion(context: Acting, brought: BroughtVersion, key
     reason: null,
     certificateId: null,
   };
-  const old = before.find((row) => row.state === 'current');
   const rows: RowImage[] = [
-    ...(old === undefined
-      ? []
-      : [{ noun: 'version' as const, row: nextImage(old, { state: 'previous' as const, retiredAt: now }) }]),
+    ...replaced(before, now),
     { noun: 'version', row: version },
     ...adopted(context, credential, providerKeyId),
   ];
-  const { image } = brought;
   const events = [
-    ...(image === null ? [] : [eventOf(context, image.type, [{ noun: 'credential', row: image.row }])]),
+    ...changed(context, brought.image),
     eventOf(context, 'version.brought', rows, { isIdentified: providerKeyId !== null }),
   ];
   const blobs: Blob[] = [{ kind: 'envelope', id: versionId, value: sealed.bytes }];
@@ -146,6 +150,45 @@ export async function bringVersion(context: Acting, brought: BroughtVersion, key
     keys.disarm(versionId);
     throw error;
   }
+  return version;
+}
+
+/** The version that was current is the previous one from now on. */
+function replaced(versions: readonly VersionRow[], now: UtcMs): RowImage[] {
+  const old = versions.find((row) => row.state === 'current');
+  return old === undefined ? [] : [{ noun: 'version', row: nextImage(old, { state: 'previous', retiredAt: now }) }];
+}
+
+function changed(context: Acting, image: BroughtVersion['image']): ControlEvent[] {
+  return image === null ? [] : [eventOf(context, image.type, [{ noun: 'credential', row: image.row }])];
+}
+
+/** The version of this very credential that holds the key and may become current again. Throws `invalid` where the key is stored otherwise. */
+function formerOf({ credential: holder, version }: KeyHolder, credential: CredentialRow): VersionRow {
+  if (holder.id !== credential.id) throw invalidField('/parts', heldElsewhere({ credential: holder, version }));
+  if (version.state === 'previous') return version;
+  const how = version.state === 'current' ? 'it is current already' : 'it is being revoked';
+  throw invalidField('/parts', `this is the key of version ${version.number}: ${how}`);
+}
+
+/** Another version with the same bytes would be ended with the one that it is. */
+async function bringBack(context: Acting, held: VersionRow, brought: BroughtVersion, keys: Keys): Promise<VersionRow> {
+  const { desk } = context;
+  const { credential, image, parts, providerKeyId } = brought;
+  const now = desk.clock.now();
+  const versions = versionsOf(context, credential.id);
+  const former = versions.find((row) => row.id === held.id);
+  if (former?.state !== 'previous') throw new Failure('conflict', 'the version was changed meanwhile');
+  const version = nextImage(former, {
+    state: 'current' as const,
+    promotedAt: now,
+    retiredAt: null,
+    providerKeyId: former.providerKeyId ?? providerKeyId,
+  });
+  const rows: RowImage[] = [...replaced(versions, now), { noun: 'version', row: version }];
+  const events = [...changed(context, image), eventOf(context, 'version.brought-back', rows)];
+  await keys.arm(credential, version, parts);
+  await desk.write({ events });
   return version;
 }
 

@@ -37,6 +37,7 @@ export function createKinds(app: Pick<AppParts, 'providers' | 'config'>): Kinds 
 export function createKeys(app: AppParts): Keys {
   return {
     seal: (credential, versionId, parts) => app.vault.sealParts(envelopeContext(credential, versionId), parts),
+    open: (credential, version) => app.ring.open(credential, version),
     async arm(credential, version, parts) {
       app.ring.put(version.id, parts);
       if (credential.purpose === 'lend') await app.arm(credential, version);

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { credentialRow, versionRow } from '../../test/support/rows.ts';
 import type { VersionRow } from '../credentials/credential.ts';
 import { createLive } from '../credentials/live.ts';
+import type { KeyHolder } from '../credentials/same-key.ts';
 import { NO_PROGRAMS } from '../credentials/programs.ts';
 import { Failure } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
@@ -36,6 +37,7 @@ interface Asked {
   readonly held?: readonly (string | null)[];
   readonly ids?: readonly (string | null)[];
   readonly isSealed?: boolean;
+  readonly elsewhere?: KeyHolder;
 }
 
 const OLD = 'canary-old-key';
@@ -125,7 +127,7 @@ async function examine(asked: Asked, brought = NEW): Promise<{ examined: Examine
     issuerOf: () => issuer,
     versions,
   };
-  const examined = await examineKey({ parts: partsOf(kind, brought), issuer }, scene, tools);
+  const examined = await examineKey({ parts: partsOf(kind, brought), issuer, elsewhere: asked.elsewhere ?? null }, scene, tools);
   assert.ok(!JSON.stringify(examined).includes('canary'), JSON.stringify(examined));
   return { examined, calls };
 }
@@ -225,6 +227,14 @@ test('a key that was there before is not taken, whichever version holds it, and 
     'same-key',
     'another text, the same id',
   );
+});
+
+test('a key that another credential holds is not taken, and the provider is not asked', async () => {
+  const elsewhere = { credential: credentialRow({ name: 'other' }), version: versionRow({ number: 4 }) };
+  const { examined, calls } = await examine({ ...gitlabWorld(self()), elsewhere });
+  assert.ok(examined.is === 'refused' && examined.outcome === 'same-key');
+  assert.match(examined.why, /other, version 4: to rotate one would end the other/);
+  assert.deepEqual(calls, []);
 });
 
 test('while the vault is sealed nothing is said about a key', async () => {

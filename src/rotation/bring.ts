@@ -3,6 +3,7 @@
 import { createAsker, type Holder } from '../credentials/asking.ts';
 import type { VersionRow } from '../credentials/credential.ts';
 import { notedScopes } from '../credentials/inspecting.ts';
+import { heldElsewhere, isSameKey, type KeyHolder } from '../credentials/same-key.ts';
 import type { UtcMs } from '../model/clock.ts';
 import { Failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
@@ -34,11 +35,13 @@ export interface BroughtKey {
   readonly scopes?: readonly string[] | undefined;
   /** Whoever can end it, and asks about it where it cannot itself; null where there is none. */
   readonly issuer: Holder | null;
+  /** The version of another credential that holds these bytes; null where none does. */
+  readonly elsewhere: KeyHolder | null;
 }
 
 /** Examines a key whose form is right. Throws `sealed` or `corrupt` where the old key cannot be opened. */
 export async function examineKey(
-  { parts, issuer, scopes: told }: BroughtKey,
+  { parts, issuer, scopes: told, elsewhere }: BroughtKey,
   scene: Scene,
   tools: EffectTools,
 ): Promise<Examined> {
@@ -49,6 +52,7 @@ export async function examineKey(
       return refused('same-key', `this is the key of version ${version.number}: make a new one`);
     }
   }
+  if (elsewhere !== null) return refused('same-key', heldElsewhere(elsewhere));
   const asker = createAsker(tools);
   const seen = await asker.probeParts(credential, parts, issuer);
   if (seen.is === 'dead') return refused('dead', 'the provider refuses this key');
@@ -95,11 +99,7 @@ async function isSame(parts: Parts, version: VersionRow, scene: Scene, tools: Ef
     if (Failure.is(error, 'sealed')) throw error;
     return false;
   }
-  const secret = scene.kind.parts.filter((name) => scene.kind.publicParts?.includes(name) !== true);
-  return secret.every((name) => {
-    const [one, other] = [parts[name], known[name]];
-    return one !== undefined && other !== undefined && one.equals(other);
-  });
+  return isSameKey(scene.kind, parts, known);
 }
 
 async function identityOfOld(scene: Scene, tools: EffectTools): Promise<IdentityOutcome | null> {

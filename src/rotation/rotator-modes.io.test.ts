@@ -166,6 +166,8 @@ test('assisted: what is not the right key is refused, on record, and the rotatio
     const dead = MASTODON.byHand(shop.twin);
     control.endByHand(dead.id);
     await assert.rejects(bring(partsOf(dead)), refused(/refuses this key/));
+    const beside = await shop.add();
+    await assert.rejects(bring(beside.parts), refused(/to rotate one would end the other/));
     const app = control.keys.all().find((key) => key.kind === 'app')!;
     const common = { kind: 'user-token', name: 'an app', more: { app: app.id } };
     const other = control.mint({
@@ -178,7 +180,7 @@ test('assisted: what is not the right key is refused, on record, and the rotatio
     const refusals = (await shop.events()).filter(({ type }) => type === 'rotation.key-refused');
     assert.deepEqual(
       refusals.map(({ detail, actor }) => [(detail as { outcome: string }).outcome, actor]),
-      ['same-key', 'dead', 'other-account'].map((outcome) => [outcome, 'prn_tester']),
+      ['same-key', 'dead', 'same-key', 'other-account'].map((outcome) => [outcome, 'prn_tester']),
     );
     assert.equal((await newest<RotationRow>(shop, 'rotation', asked.id)).state.step, 'await');
     await bring(partsOf(MASTODON.byHand(shop.twin)));

@@ -7,6 +7,7 @@ import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import { type DriveEnd, driveProtocol, type Protocol, type Retries } from '../credentials/drive.ts';
 import { labelPart, parseLabel } from '../credentials/label.ts';
 import { demandParts } from '../credentials/manage-versions.ts';
+import { holderOfKey } from '../credentials/same-key.ts';
 import type { Actor } from '../model/change.ts';
 import { allRows, findRow, getRow } from '../model/desk.ts';
 import { Failure } from '../model/failure.ts';
@@ -268,7 +269,10 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     const { issuerId, scopes } = known;
     const by = issuerId === undefined || issuerId === about.credential.issuerId ? {} : { issuerId };
     const issuer = issuerOf(desk.rows, about.credential, by);
-    const seen = await examineKey({ parts, issuer, scopes }, about, options);
+    const { credential, kind } = about;
+    const held = await holderOfKey(desk.rows, { credential, kind, parts }, options.open);
+    const elsewhere = held?.credential.id === credential.id ? null : held;
+    const seen = await examineKey({ parts, issuer, scopes, elsewhere }, about, options);
     if (seen.is === 'refused') {
       const refusal = brought({ on: 'key-refused' as const }, { outcome: seen.outcome });
       // On record, and not taken. Where the row has moved on meanwhile, the refusal still stands.
