@@ -11,8 +11,10 @@ import type { InventoryRunner, LogReport } from './credentials/inventory-runner.
 import { labelPart } from './credentials/label.ts';
 import { createProber, type Prober } from './credentials/prober.ts';
 import { envelopeContext } from './credentials/ring.io.ts';
+import { wasUsed } from './http/history.ts';
 import { createRecords } from './http/records.io.ts';
 import { writeDurably } from './ledger/checkpoints.io.ts';
+import { createLedgerReader } from './ledger/read.io.ts';
 import { nextImage, rowJson } from './model/change.ts';
 import { allRows, findRow } from './model/desk.ts';
 import { Failure } from './model/failure.ts';
@@ -22,6 +24,7 @@ import type { Kind } from './providers/provider.ts';
 import { type DeathFacts, issueCertificate } from './revocation/certificate.ts';
 import type { CertificateRow } from './revocation/revocation.ts';
 import { createRevoker, type RunningRevoker } from './revocation/revoke.io.ts';
+import { mayBeHeldOutside, unseen } from './rotation/adoption.ts';
 import { dueFor, mayTryAgain, type Needs } from './rotation/due.ts';
 import type { RotationRow } from './rotation/rotation.ts';
 import { createRotator, type RunningRotator } from './rotation/rotator.io.ts';
@@ -33,6 +36,7 @@ export interface Engines {
   readonly revoker: RunningRevoker;
   readonly inventory: InventoryRunner;
   readonly prober: Prober;
+  doubtOf(credential: CredentialRow): Promise<string | null>;
   /** Takes up what was running, and starts looking for what is due. After an unseal. */
   start(): void;
   stop(): Promise<void>;
@@ -209,12 +213,25 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
     return kinds.find((kind) => kind.name === credential?.kind) ?? null;
   }
 
+  const ledger = createLedgerReader(app.database.read);
+
+  async function doubtOf(credential: CredentialRow): Promise<string | null> {
+    const current = allRows<VersionRow>(app.rows, 'version').find(
+      (row) => row.credentialId === credential.id && row.state === 'current',
+    );
+    const { kind, provider } = app.kindOf(credential);
+    if (current === undefined || !mayBeHeldOutside(credential, current, kind)) return null;
+    const isSeen = app.live.activity(current.id, mono()).lastUseAt !== null || (await wasUsed(ledger, current.id));
+    return isSeen ? null : unseen(provider.title);
+  }
+
   async function tick(): Promise<void> {
     if (isSealed()) return;
     await coverAll();
     for (const credential of app.policy.credentials.values()) {
       const { row, current } = credential;
-      if (current === null || !dueFor(row, current, needsOf(row), clock.now()).due) continue;
+      const due = dueFor(row, current, needsOf(row), clock.now());
+      if (current === null || !due.due) continue;
       const before = tries.get(row.id);
       const same = before?.versionId === current.id ? before : null;
       if (!mayTryAgain(same, clock.now())) continue;
@@ -224,7 +241,10 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
         reason: 'superseded',
         actor: 'system:scheduler',
       } as const;
+      // A key that ends by itself is replaced all the same: whoever holds it is refused then anyway.
+      const doubt = due.why === 'age' ? await doubtOf(row) : null;
       try {
+        if (doubt !== null) throw new Failure('invalid', `${doubt}: see claviger rotate --unseen`);
         await rotator.request(request);
       } catch (error) {
         // One is running; or the database or the vault is away for a moment.
@@ -260,6 +280,7 @@ export async function createEngines(app: App, report: Report): Promise<Engines> 
     revoker,
     inventory,
     prober,
+    doubtOf,
     start() {
       rotator.takeUp();
       revoker.takeUp();

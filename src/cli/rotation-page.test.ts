@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { tokenRow } from '../../test/support/rows.ts';
 import { CACHET } from '../../test/support/subjects.ts';
 import { startShop } from '../../test/support/workshop.ts';
-import { until } from '../../test/support/workshop-checks.ts';
+import { holdOpen, until } from '../../test/support/workshop-checks.ts';
 import type { PrincipalRow } from '../access/principal.ts';
 import { newTokenText } from '../access/token.ts';
 import { readDocument } from '../config/document.ts';
@@ -43,6 +43,8 @@ test('the session of the page: begun, brought, ended by a person, proven', async
   const shop = await startShop(CACHET, { rotation: { awaitMaxMs: 7 * 86_400_000 } });
   t.after(() => shop.stop());
   shop.engines.start();
+  // Whoever used the key has come to the broker.
+  holdOpen(shop)();
   const { app } = shop;
   const named = { ...nextImage(shop.credential, {}), name: 'statuspage' };
   await shop.write('credential.changed', { noun: 'credential', row: named });

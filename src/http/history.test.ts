@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Entry, LedgerReader, Search } from '../ledger/api.ts';
 import type { RotationRow } from '../rotation/rotation.ts';
-import { createJournal, usesOf } from './history.ts';
+import { createJournal, usesOf, wasUsed } from './history.ts';
 
 /** A reader whose searches look at a few entries only, so that callers must go on. */
 function readerOf(logs: Readonly<Record<'control' | 'use', readonly object[]>>, looked = 7) {
@@ -104,4 +104,16 @@ test('uses are those that were admitted, of the credential and the principal, si
   assert.deepEqual(await ask('prn_1', 0), [...Array.from({ length: 20 }, (_, i) => 25 - i), 2, 1]);
   assert.deepEqual(await ask(null, 5), [...Array.from({ length: 20 }, (_, i) => 25 - i), 5]);
   assert.deepEqual(await ask('prn_2', 0), [5]);
+});
+
+test('whether a version was ever used is found in the log, however far back within its bounds', async () => {
+  const entry = (version: string, kind: string) => ({ kind, version, credential: 'crd_1' });
+  const uses = [
+    entry('ver_1', 'use'),
+    entry('ver_2', 'refused'),
+    ...Array.from({ length: 30 }, () => entry('ver_3', 'use')),
+  ];
+  const { reader } = readerOf({ control: [], use: uses });
+  const answers = await Promise.all(['ver_1', 'ver_2', 'ver_3', 'ver_4'].map((id) => wasUsed(reader, id)));
+  assert.deepEqual(answers, [true, false, true, false]);
 });

@@ -50,6 +50,20 @@ async function firstAt(reader: LedgerReader, at: UtcMs): Promise<number> {
   return low;
 }
 
+/** Whether a version was ever used, by the newest 200,000 entries of the log. */
+export async function wasUsed(reader: LedgerReader, versionId: string): Promise<boolean> {
+  const containing = [`"version":"${versionId}"`, '"kind":"use"'];
+  const lowest = (await reader.size('use')) - USES_LOOKED_AT_MAX;
+  let from: number | null = null;
+  for (let i = 0; i < SEARCHES_MAX; i++) {
+    const found = await reader.search({ log: 'use', from, order: 'desc', limit: 1, containing });
+    if (found.entries.length > 0) return true;
+    if (found.next === null || found.next < lowest) return false;
+    from = found.next;
+  }
+  return false;
+}
+
 /** Admitted uses of a credential since a time, newest first; at most the newest 200,000 entries of the log are looked at. */
 export async function usesOf(
   reader: LedgerReader,

@@ -41,6 +41,8 @@ export interface Engines {
   readonly rotator: Rotator;
   readonly revoker: Revoker;
   readonly inventory: InventoryRunner;
+  /** Why it may be an outage to rotate this credential now; null where nothing speaks for one. */
+  doubtOf(credential: CredentialRow): Promise<string | null>;
   /** Takes up what was running. After an unseal. */
   start(): void;
 }

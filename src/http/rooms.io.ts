@@ -84,6 +84,7 @@ export function apiRoutes(input: RoomsInput, facts: ServerFacts): Route[] {
       records,
       kinds,
       journal: createJournal(reader),
+      doubtOf: engines.doubtOf,
       kindOf(credential) {
         const provider = app.providers.get(credential.provider);
         const kind = provider?.kinds.find((one) => one.name === credential.kind);

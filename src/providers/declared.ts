@@ -164,6 +164,9 @@ function compileKind(declaration: Declaration, kind: DeclaredKind): Kind {
     issuers: kind.issuers,
     issue: kind.issue === undefined ? null : issueOf(kind, kind.issue, says),
     list: kind.list === undefined ? null : listOf(kind, kind.list, says),
+    ...(kind.list?.answers.some((answer) => answer.as === 'listed' && answer.lastUsedAt !== undefined)
+      ? { showsLastUse: true }
+      : {}),
     revoke: kind.revoke === undefined ? null : revokeOf(kind, kind.revoke, says),
     probe: probeOf(kind, says),
     ...(kind.preflight === undefined ? {} : { preflight: preflightOf(kind, kind.preflight, says) }),

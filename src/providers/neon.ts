@@ -299,6 +299,7 @@ function kind({ name, title, settings, isOfOrganization, isOfProject }: KindShap
     issuers: ['personal-key'],
     issue,
     list,
+    showsLastUse: true,
     revoke,
     probe: PROBE,
   };

@@ -285,6 +285,8 @@ export interface Kind {
   readonly issuers: readonly string[];
   readonly issue: Operation<IssueInput, IssueOutcome> | null;
   readonly list: Operation<ListInput, ListOutcome> | null;
+  /** The list says when each key was last used, by whomever. */
+  readonly showsLastUse?: boolean;
   readonly revoke: Operation<RevokeInput, RevokeOutcome> | null;
   /** The provider's own log of keys, asked with the issuer's key. `request` throws `invalid` where the settings name none. */
   readonly log?: Operation<LogInput, LogOutcome>;

@@ -24,7 +24,7 @@ function contextOf(role: RoleName, purpose: 'lend' | 'manage'): Context {
 }
 
 /** The routes over an engine that may be asked for these things alone, and over these rotations. */
-function routesOf(engine: Partial<Rotator>, ...rows: readonly RotationRow[]): Route[] {
+function routesOf(engine: Partial<Rotator>, rows: readonly RotationRow[] = [], doubt: string | null = null): Route[] {
   const fail = () => Promise.reject(new Error('not asked'));
   const rotator = { request: fail, retire: fail, bring: fail, cancel: fail, supersede: fail, resume: fail, ...engine };
   const find = <R extends Row>(_noun: Noun, id: string) =>
@@ -38,6 +38,7 @@ function routesOf(engine: Partial<Rotator>, ...rows: readonly RotationRow[]): Ro
       ownOrigin: () => null,
     },
     journal: () => Promise.resolve([]),
+    doubtOf: () => Promise.resolve(doubt),
     kindOf: ({ kind }) => (kind === cachet.kinds[0]!.name ? { provider: cachet, kind: cachet.kinds[0]! } : null),
   });
 }
@@ -96,6 +97,30 @@ test('the engine is asked only where that holds, and told who asked and why', as
   );
 });
 
+test('where somebody may hold the key outside it is rotated only when that is accepted, or when the key is compromised', async () => {
+  const asked: RotationRequest[] = [];
+  const request = async (one: RotationRequest) => {
+    asked.push(one);
+    return { id: 'rot_1', rowVersion: 1 } as RotationRow;
+  };
+  const post = routesOf({ request }, [], 'nobody knows').find(({ method }) => method === 'POST')!;
+  const ask = async (reason: string, unseen: boolean) =>
+    post.handler(contextOf('operator', 'lend'), {
+      params: {},
+      query: {},
+      body: { credential: ID, reason, byHand: false, unseen },
+    });
+  await assert.rejects(ask('superseded', false), (error) => {
+    assert.ok(Failure.is(error, 'conflict'));
+    assert.deepEqual([error.message, error.errors[0]?.pointer], ['nobody knows', '/unseen']);
+    return true;
+  });
+  assert.deepEqual(asked, []);
+  await ask('superseded', true);
+  await ask('compromised', false);
+  assert.equal(asked.length, 2);
+});
+
 const ROTATION_ID = `rot_${'c'.repeat(32)}`;
 
 function awaiting(given: Partial<OverlapRotation> = {}): OverlapRotation {
@@ -120,7 +145,7 @@ function awaiting(given: Partial<OverlapRotation> = {}): OverlapRotation {
 }
 
 test('a rotation is shown with what a person must do now, and with nothing where its kind is unknown', async () => {
-  const show = routeAt(routesOf({}, awaiting()), 'GET', '/v1/rotations/{id}');
+  const show = routeAt(routesOf({}, [awaiting()]), 'GET', '/v1/rotations/{id}');
   const ask = async (kind: string) => {
     const context = contextOf('viewer', 'lend');
     const desk = memoryDesk();
@@ -148,7 +173,7 @@ test('a rotation is shown with what a person must do now, and with nothing where
 test('what is left of a lost rotation is to be done until another one runs or another key is current', async () => {
   const lost = { ...awaiting(), endedAt: 1, state: { ...awaiting().state, protocol: 'swap/1', end: 'lost' } };
   const row = lost as unknown as RotationRow;
-  const show = routeAt(routesOf({}, row), 'GET', '/v1/rotations/{id}');
+  const show = routeAt(routesOf({}, [row]), 'GET', '/v1/rotations/{id}');
   const isOpen = async (...more: [Noun, Row][]) => {
     const desk = memoryDesk();
     desk.furnish('credential', credentialRow({ id: ID, kind: 'token' }));
@@ -173,7 +198,7 @@ test('a key is brought by whoever may bring a version, closed, and the rotation 
         return awaiting({ rowVersion: 2 });
       },
     },
-    awaiting(),
+    [awaiting()],
   );
   const bring = routeAt(routes, 'POST', '/v1/rotations/{id}/key');
   assert.deepEqual([bring.permission, bring.matches, bring.effect], ['credential:write', 'rotation', 'outside']);
@@ -200,7 +225,7 @@ test('a key may be named another issuer, which must be one that ends keys of thi
         return awaiting({ rowVersion: 2 });
       },
     },
-    awaiting(),
+    [awaiting()],
   );
   const bring = routeAt(routes, 'POST', '/v1/rotations/{id}/key');
   const issuer = `crd_${'f'.repeat(32)}`;
@@ -226,7 +251,7 @@ test('a rotation is undone where that is possible, and ended where it stands onl
     asked.push(`${how} ${reason}`);
     return awaiting();
   };
-  const routes = routesOf({ cancel: end('cancel'), supersede: end('supersede') }, awaiting());
+  const routes = routesOf({ cancel: end('cancel'), supersede: end('supersede') }, [awaiting()]);
   const cancel = routeAt(routes, 'POST', '/v1/rotations/{id}/cancel');
   for (const given of [{ reason: 'a' }, { reason: 'b', abandon: false }, { reason: 'c', abandon: true }]) {
     const body = cancel.body!.parse(given);

@@ -48,6 +48,8 @@ export interface RotationRoom {
   kindOf(credential: CredentialRow): { readonly provider: Provider; readonly kind: Kind } | null;
   /** The control entries that changed this rotation, in order; bounded. */
   journal(row: RotationRow): Promise<readonly JournalEntry[]>;
+  /** Why it may be an outage to rotate this credential now; null where nothing speaks for one. */
+  doubtOf(credential: CredentialRow): Promise<string | null>;
 }
 
 const reasonSchema = z.enum(REASONS);
@@ -97,7 +99,7 @@ export function demandMinting({ caller }: Pick<Context, 'caller'>, credential: C
   }
 }
 
-export function rotationRoutes({ rotator, records, kinds, kindOf, journal }: RotationRoom): Route[] {
+export function rotationRoutes({ rotator, records, kinds, kindOf, journal, doubtOf }: RotationRoom): Route[] {
   const tag = 'rotations';
   const params = idParams('rotation');
   const shown = { about: 'The rotation as it is now', schema: rotationSchema };
@@ -149,7 +151,8 @@ export function rotationRoutes({ rotator, records, kinds, kindOf, journal }: Rot
       path: '/v1/rotations',
       permission: 'credential:rotate',
       summary: 'Rotates a credential',
-      description: 'It goes on by itself. The key of an issuer needs credential:write too.',
+      description:
+        'It goes on by itself. The key of an issuer needs credential:write too. 409 where somebody may hold the key outside and be refused: see `unseen`.',
       tag,
       body: z.strictObject({
         credential: idSchema('credential'),
@@ -158,14 +161,23 @@ export function rotationRoutes({ rotator, records, kinds, kindOf, journal }: Rot
           .boolean()
           .default(false)
           .meta({ description: 'A person makes the new key and brings it, whatever the provider’s API could do' }),
+        unseen: z.boolean().default(false).meta({
+          description:
+            'Also where nothing has used the key through the broker yet, and the provider does not say when it was last used: whoever holds it outside will be refused',
+        }),
       }),
       answers: { 202: { about: 'The rotation has begun', schema: rotationSchema } },
       effect: 'outside',
-      async handler(context, { body: { credential: id, reason, byHand } }) {
+      async handler(context, { body: { credential: id, reason, byHand, unseen } }) {
         const credential = context.desk.rows.get('credential')?.get(id) as CredentialRow | undefined;
         if (credential === undefined) throw invalidField('/credential', 'there is no such credential');
         demandMinting(context, credential);
         const trigger = reason === 'compromised' ? 'compromise' : 'operator';
+        const doubt = unseen || reason === 'compromised' ? null : await doubtOf(credential);
+        if (doubt !== null)
+          throw new Failure('conflict', doubt, {
+            errors: [{ pointer: '/unseen', detail: 'true: rotate it all the same' }],
+          });
         const actor = context.caller.principalId;
         const row = await rotator.request({ credentialId: id, trigger, reason, actor, byHand });
         return rowAnswer(row, rowView(row), 202);

@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { credentialRow, versionRow } from '../../test/support/rows.ts';
 import type { VersionRow } from '../credentials/credential.ts';
 import { createLive } from '../credentials/live.ts';
-import type { KeyHolder } from '../credentials/same-key.ts';
 import { NO_PROGRAMS } from '../credentials/programs.ts';
+import type { KeyHolder } from '../credentials/same-key.ts';
 import { Failure } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
 import { revealSecretText, Secret } from '../model/secret.ts';
@@ -127,7 +127,11 @@ async function examine(asked: Asked, brought = NEW): Promise<{ examined: Examine
     issuerOf: () => issuer,
     versions,
   };
-  const examined = await examineKey({ parts: partsOf(kind, brought), issuer, elsewhere: asked.elsewhere ?? null }, scene, tools);
+  const examined = await examineKey(
+    { parts: partsOf(kind, brought), issuer, elsewhere: asked.elsewhere ?? null },
+    scene,
+    tools,
+  );
   assert.ok(!JSON.stringify(examined).includes('canary'), JSON.stringify(examined));
   return { examined, calls };
 }

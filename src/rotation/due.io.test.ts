@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CACHET, within } from '../../test/support/subjects.ts';
 import { startWorkshop, type Workshop } from '../../test/support/workshop.ts';
-import { until } from '../../test/support/workshop-checks.ts';
-import type { VersionRow } from '../credentials/credential.ts';
+import { holdOpen, until } from '../../test/support/workshop-checks.ts';
+import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
 import { nextImage } from '../model/change.ts';
 import { allRows } from '../model/desk.ts';
 import type { RotationRow } from './rotation.ts';
@@ -37,6 +37,24 @@ test('a key whose end is near is replaced, without a policy that says so', async
     await shop.stop();
   }
 });
+
+test('by its age a key that nobody has come to the broker with is left alone, and the log says why; used once, it is rotated', () =>
+  within(
+    CACHET,
+    async (shop) => {
+      const old = nextImage<VersionRow>(shop.first, { createdAt: 0, promotedAt: 0 });
+      await shop.write('version.covered', { noun: 'version', row: old });
+      const due = nextImage<CredentialRow>(shop.credential, { policy: { ...shop.credential.policy, everyDays: 30 } });
+      await shop.write('credential.changed', { noun: 'credential', row: due });
+      shop.engines.start();
+      await until(() => shop.reports.some((line) => /schedule.refused .*through the broker/.test(line)), 'the reason');
+      assert.deepEqual(await shop.rows('rotation'), []);
+      holdOpen(shop)();
+      // The next try is an hour away; a person's is at once.
+      assert.equal(await shop.engines.doubtOf(shop.credential), null);
+    },
+    LOOK,
+  ));
 
 test('one that a person called off is not begun anew at the next look', () =>
   within(

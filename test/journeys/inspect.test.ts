@@ -138,7 +138,9 @@ test('what the next key may do is narrowed by an edit, and the next rotation ask
     const nothing = await house.request('PATCH', path, { body: { settings: { scopes: ' ' } } });
     assert.deepEqual([nothing.status, /name at least one/.test(nothing.text)], [400, true]);
     await ask(house, 'PATCH', path, { settings: { scopes: 'mail.send' } });
-    await ask(house, 'POST', '/v1/rotations', { credential: credential.id });
+    const early = await house.request('POST', '/v1/rotations', { body: { credential: credential.id } });
+    assert.deepEqual([early.status, /nothing has used this key through the broker/.test(early.text)], [409, true]);
+    await ask(house, 'POST', '/v1/rotations', { credential: credential.id, unseen: true });
     const made = await until(
       () => control.keys.all().find((one) => ![issuer.id, first.id].includes(one.id)),
       'the next key',

@@ -197,7 +197,7 @@ export async function assertProven(shop: Workshop, row: RevocationRow): Promise<
 }
 
 /** Keeps a use of the first version open, as a caller does whose answer is still streaming. */
-export function holdOpen(shop: Workshop): () => void {
+export function holdOpen(shop: Workshop<unknown>): () => void {
   const { app, first, credential } = shop;
   const use = {
     versionId: first.id,

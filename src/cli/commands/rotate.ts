@@ -32,6 +32,10 @@ const rotate: Command = {
       choices: ['superseded', 'compromised', 'unused', 'owner-left', 'decommissioned'],
     },
     { flags: '--by-hand', about: 'a person makes the new key and brings it, whatever the provider’s API could do' },
+    {
+      flags: '--unseen',
+      about: 'also a key that nothing has used through the broker yet: whoever holds it outside will be refused',
+    },
     ...FOLLOW_OPTIONS,
   ],
   examples: [
@@ -48,6 +52,7 @@ const rotate: Command = {
       credential: credential.id,
       ...(reason === null ? {} : { reason }),
       ...(input.isOn('byHand') ? { byHand: true } : {}),
+      ...(input.isOn('unseen') ? { unseen: true } : {}),
     });
     context.note(`Rotation ${row.id} of ${credentialName(credential)}`);
     return followed(context, row, { seconds, begun: 'Requested' });
