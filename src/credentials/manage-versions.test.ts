@@ -7,7 +7,7 @@ import { Failure, type FailureCode } from '../model/failure.ts';
 import { Secret } from '../model/secret.ts';
 import { neon } from '../providers/neon.ts';
 import { plaid } from '../providers/plaid.ts';
-import type { VersionRow } from './credential.ts';
+import type { CredentialRow, VersionRow } from './credential.ts';
 import type { FindingRow } from './finding.ts';
 import { credentialRow, type Kinds } from './manage.ts';
 import { type BroughtVersion, bringVersion, demandParts, type Keys, versionsOf } from './manage-versions.ts';
@@ -222,6 +222,9 @@ test('a key that another credential holds is not stored a second time, and the a
   const theirs = brought({ credential: other });
   await assert.rejects(bringVersion(context, theirs, keys), pointsAt('invalid', '/parts'));
   await assert.rejects(bringVersion(context, theirs, keys), /default\/neon\/prod, version 1/);
+  await assert.rejects(bringVersion(context, theirs, keys), /a grant on that credential/);
+  desk.furnish('credential', { ...credential, rowVersion: 2, purpose: 'manage' } as CredentialRow);
+  await assert.rejects(bringVersion(context, theirs, keys), /never lent: bring another key/);
   const elsewhere = { ...other, origin: 'https://elsewhere.example' };
   desk.furnish('credential', elsewhere);
   const version = await bringVersion(context, brought({ credential: elsewhere }), keys);

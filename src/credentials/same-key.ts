@@ -41,10 +41,11 @@ export async function holderOfKey(
 /** What to say of a key that another credential holds. */
 export function heldElsewhere({ credential, version }: KeyHolder): string {
   const name = `${credential.environment}/${credential.provider}/${credential.name}`;
-  return (
-    `this is the key of ${name}, version ${version.number}: to rotate one would end the other. ` +
-    'Give whoever is to use it a grant on that credential and a token of their own, or bring another key'
-  );
+  const way =
+    credential.purpose === 'manage'
+      ? 'That one is never lent: bring another key'
+      : 'Give whoever is to use it a grant on that credential and a token of their own, or bring another key';
+  return `this is the key of ${name}, version ${version.number}: to rotate one would end the other. ${way}`;
 }
 
 async function opened(credential: CredentialRow, version: VersionRow, open: Open): Promise<Parts | null> {
