@@ -185,7 +185,11 @@ async function bringBack(context: Acting, held: VersionRow, brought: BroughtVers
     retiredAt: null,
     providerKeyId: former.providerKeyId ?? providerKeyId,
   });
-  const rows: RowImage[] = [...replaced(versions, now), { noun: 'version', row: version }];
+  const rows: RowImage[] = [
+    ...replaced(versions, now),
+    { noun: 'version', row: version },
+    ...adopted(context, credential, version.providerKeyId),
+  ];
   const events = [...changed(context, image), eventOf(context, 'version.brought-back', rows)];
   await keys.arm(credential, version, parts);
   await desk.write({ events });

@@ -16,7 +16,8 @@ export interface KeyHolder {
 /** Whether both are one key: every secret part of the kind is the same. Public parts are not looked at. */
 export function isSameKey(kind: Kind, one: Parts, other: Parts): boolean {
   const secret = kind.parts.filter((name) => kind.publicParts?.includes(name) !== true);
-  return secret.every((name) => one[name] !== undefined && other[name] !== undefined && one[name].equals(other[name]));
+  const isSame = (name: string) => other[name] !== undefined && one[name]?.equals(other[name]) === true;
+  return secret.length > 0 && secret.every(isSame);
 }
 
 /**

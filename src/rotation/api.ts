@@ -176,7 +176,7 @@ export function rotationRoutes({ rotator, records, kinds, kindOf, journal, doubt
         const doubt = unseen || reason === 'compromised' ? null : await doubtOf(credential);
         if (doubt !== null)
           throw new Failure('conflict', doubt, {
-            errors: [{ pointer: '/unseen', detail: 'true: rotate it all the same' }],
+            errors: [{ pointer: '/unseen', detail: 'true (claviger rotate --unseen): rotate it all the same' }],
           });
         const actor = context.caller.principalId;
         const row = await rotator.request({ credentialId: id, trigger, reason, actor, byHand });
