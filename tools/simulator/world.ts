@@ -184,6 +184,8 @@ export interface World {
   violation: Violation | null;
   digest: number;
   asks: number;
+  /** Those of processes that had the fence when they asked. */
+  fencedAsks: number;
   entries: number;
   /** True time in milliseconds; also the provider's clock. */
   now: number;
@@ -241,6 +243,7 @@ export function newWorld(seed: number, log: string[] | null, tally: Tally): Worl
     violation: null,
     digest: seed | 0,
     asks: 0,
+    fencedAsks: 0,
     entries: 0,
     now: 0,
     wallOffsetMs: 0,
