@@ -209,7 +209,15 @@ test('the bytes of a previous version make that version current again, and no se
       [first.id, 'current'],
     ],
   );
-  assert.equal(keys.log.at(-1), 'arm');
+  const another = brought({ parts: parts('b'), providerKeyId: '18', issuerId: ISSUER, scopes: ['read'] });
+  const forth = await bringVersion(context, another, keys);
+  assert.deepEqual([forth.id, forth.issuerId, forth.holds?.scopes], [second.id, ISSUER, ['read']]);
+  await assert.rejects(
+    bringVersion(context, brought({ providerKeyId: '19' }), keys),
+    pointsAt('invalid', '/providerKeyId'),
+    'version 1 is key 17 there',
+  );
+  assert.equal(keys.log.at(-1), 'probe');
   assert.deepEqual([desk.events.at(-1)?.type, desk.writes.at(-1)?.blobs ?? []], ['version.brought-back', []]);
 });
 

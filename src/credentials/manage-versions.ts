@@ -1,4 +1,5 @@
-// Bringing a key's bytes in by hand: format, a look whether the provider accepts them, the envelope, and the version that becomes current.
+// Bringing a key's bytes in by hand: format, whether they are stored already, a look whether the provider accepts them, the envelope, and the version that
+// becomes current.
 // The bytes are sealed and ready for the broker before the version is current, so that no request meets a gap.
 import { type Blob, type ControlEvent, nextImage, type RowImage } from '../model/change.ts';
 import type { UtcMs } from '../model/clock.ts';
@@ -174,16 +175,24 @@ function formerOf({ credential: holder, version }: KeyHolder, credential: Creden
 /** Another version with the same bytes would be ended with the one that it is. */
 async function bringBack(context: Acting, held: VersionRow, brought: BroughtVersion, keys: Keys): Promise<VersionRow> {
   const { desk } = context;
-  const { credential, image, parts, providerKeyId } = brought;
+  const { credential, image, parts, providerKeyId, issuerId, scopes } = brought;
   const now = desk.clock.now();
   const versions = versionsOf(context, credential.id);
   const former = versions.find((row) => row.id === held.id);
   if (former?.state !== 'previous') throw new Failure('conflict', 'the version was changed meanwhile');
+  if (providerKeyId !== null && former.providerKeyId !== null && former.providerKeyId !== providerKeyId)
+    throw invalidField(
+      '/providerKeyId',
+      `this is the key of version ${former.number}, which has another id at the provider`,
+    );
+  const holds = scopes === undefined ? null : notedScopes(scopes);
   const version = nextImage(former, {
     state: 'current' as const,
     promotedAt: now,
     retiredAt: null,
     providerKeyId: former.providerKeyId ?? providerKeyId,
+    ...(issuerId === undefined ? {} : { issuerId }),
+    ...(holds === null ? {} : { holds: { scopes: holds, at: now } }),
   });
   const rows: RowImage[] = [
     ...replaced(versions, now),

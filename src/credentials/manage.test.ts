@@ -168,6 +168,7 @@ test('what the next key is asked for may change; what belongs to the key that is
     ['scopes that name none', { scopes: ' ' }, '/settings'],
     ['none at all', { scopes: null }, '/settings/scopes'],
     ['a setting that the kind has not', { orgId: 'org-a' }, '/settings/orgId'],
+    ['the name of what every object has', { constructor: 'x' }, '/settings/constructor'],
   ];
   for (const [about, settings, pointer] of refused)
     await assert.rejects(changeCredential(context, id, { settings }, kinds), pointsAt('invalid', pointer), about);

@@ -69,11 +69,11 @@ export function demandSettings(kind: Kind, settings: Readonly<Record<string, str
   const errors: { pointer: string; detail: string }[] = [];
   const known = { ...sharedSettings(kind), ...kind.settings };
   for (const name of Object.keys(settings)) {
-    if (known[name] === undefined)
+    if (!Object.hasOwn(known, name))
       errors.push({ pointer: `/settings/${name}`, detail: 'this kind has no such setting' });
   }
   for (const [name, { required, about }] of Object.entries(known)) {
-    if (required && settings[name] === undefined)
+    if (required && !Object.hasOwn(settings, name))
       errors.push({ pointer: `/settings/${name}`, detail: `needed: ${about}` });
   }
   if (errors.length > 0) throw new Failure('invalid', `the settings do not fit the kind ${kind.name}`, { errors });
@@ -211,12 +211,13 @@ function changedSettings(
   change: Readonly<Record<string, string | null>>,
   kinds: Kinds,
 ): CredentialRow['settings'] {
-  const changed = Object.entries(change).filter(([name, value]) => (row.settings[name] ?? null) !== value);
+  const before = new Map(Object.entries(row.settings));
+  const changed = Object.entries(change).filter(([name, value]) => (before.get(name) ?? null) !== value);
   if (changed.length === 0) return row.settings;
   const kind = kindAt(kinds, row.provider, row.kind);
   const shared = sharedSettings(kind);
   const errors = changed
-    .filter(([name]) => shared[name] === undefined && kind.settings[name]?.required === true)
+    .filter(([name]) => !Object.hasOwn(shared, name) && kind.settings[name]?.required === true)
     .map(([name]) => ({ pointer: `/settings/${name}`, detail: 'this changes only together with new bytes' }));
   if (errors.length > 0) throw new Failure('invalid', 'settings that belong to the key itself', { errors });
   const settings = Object.fromEntries(

@@ -1,4 +1,4 @@
-// What is found in the ledger for other rooms' routes: the journal of a rotation, the uses of a credential. Bounded searches over entries that
+// What is found in the ledger for other rooms' routes and for the scheduler: the journal of a rotation, the uses of a credential, whether there were any. Bounded searches over entries that
 // have no index; pure but for the reader that is passed in.
 import type { ObservedUse } from '../access/suggest.ts';
 import type { LedgerReader } from '../ledger/api.ts';

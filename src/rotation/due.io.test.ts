@@ -38,7 +38,7 @@ test('a key whose end is near is replaced, without a policy that says so', async
   }
 });
 
-test('by its age a key that nobody has come to the broker with is left alone, and the log says why; used once, it is rotated', () =>
+test('by its age a key that nobody has come to the broker with is left alone, and the log says why; once it was used nothing is in the way', () =>
   within(
     CACHET,
     async (shop) => {
