@@ -98,7 +98,8 @@ export async function bringVersion(context: Acting, brought: BroughtVersion, key
   demandParts(kind, parts);
   demandNoRotation(context, credential.id);
   const known = await holderOfKey(desk.rows, { credential, kind, parts }, keys.open);
-  const former = known === null ? null : formerOf(known, credential);
+  // A version that nobody can open lends nothing: it is not in the way of a key.
+  const former = known.is === 'held' ? formerOf(known, credential) : null;
   const holder = providerKeyId === null ? null : holderOf(context, credential, providerKeyId);
   if (holder !== null && holder.id !== former?.id)
     throw invalidField('/providerKeyId', 'another version has this id at the provider');

@@ -49,6 +49,8 @@ export function createKeyRing(vault: Vault, read: Kysely<Schema>): KeyRing {
         .where('id', '=', version.id)
         .executeTakeFirst();
       if (row === undefined) throw new Failure('not-found', 'no envelope is stored for this version');
+      // Whoever opens many, one after the other, lets requests through in between.
+      await new Promise<void>((resolve) => setImmediate(resolve));
       const parts = vault.openParts(envelopeContext(credential, version.id), row.value);
       // A dead key is opened to be asked about, and not kept at hand.
       if (version.state !== 'revoked') opened.set(version.id, parts);

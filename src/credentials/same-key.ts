@@ -20,23 +20,28 @@ export function isSameKey(kind: Kind, one: Parts, other: Parts): boolean {
   return secret.length > 0 && secret.every(isSame);
 }
 
-/**
- * The version at this provider and origin that holds these bytes and is not revoked; null where none does. A version that cannot be opened
- * holds nothing that anybody could use. Throws `sealed`.
- */
+export type Held =
+  | ({ readonly is: 'held' } & KeyHolder)
+  | { readonly is: 'free' }
+  /** No version that could be opened holds it, and there are some that could not. */
+  | { readonly is: 'unknown' };
+
+/** Whether a version at this provider and origin holds these bytes and is not revoked. Throws `sealed`. */
 export async function holderOfKey(
   rows: Rows,
   key: { readonly credential: Pick<CredentialRow, 'provider' | 'origin'>; readonly kind: Kind; readonly parts: Parts },
   open: Open,
-): Promise<KeyHolder | null> {
+): Promise<Held> {
   const { provider, origin } = key.credential;
+  let isCertain = true;
   for (const version of allRows<VersionRow>(rows, 'version')) {
     const credential = findRow<CredentialRow>(rows, 'credential', version.credentialId);
     if (version.state === 'revoked' || credential?.provider !== provider || credential.origin !== origin) continue;
     const known = await opened(credential, version, open);
-    if (known !== null && isSameKey(key.kind, key.parts, known)) return { credential, version };
+    if (known === null) isCertain = false;
+    else if (isSameKey(key.kind, key.parts, known)) return { is: 'held', credential, version };
   }
-  return null;
+  return { is: isCertain ? 'free' : 'unknown' };
 }
 
 /** What to say of a key that another credential holds. */

@@ -4,9 +4,10 @@ import { createHash } from 'node:crypto';
 import { permissionsOf } from '../access/role.ts';
 import type { ConsentRoom } from '../credentials/api-consent.ts';
 import { type Bring, createConsents } from '../credentials/consent.ts';
-import type { CredentialRow, VersionRow } from '../credentials/credential.ts';
+import type { CredentialRow } from '../credentials/credential.ts';
 import type { Kinds } from '../credentials/manage.ts';
 import { bringVersion, holderOf, type Keys, versionsOf } from '../credentials/manage-versions.ts';
+import { holderOfKey } from '../credentials/same-key.ts';
 import { allRows, getRow } from '../model/desk.ts';
 import { Failure } from '../model/failure.ts';
 import type { Caller } from '../model/route.ts';
@@ -15,9 +16,6 @@ import type { Parts } from '../providers/provider.ts';
 import type { RotationRow } from '../rotation/rotation.ts';
 import type { KnownKey, Rotator } from '../rotation/rotator.ts';
 import type { AppParts } from './parts.io.ts';
-
-/** Keys that one is held against. */
-const COMPARED_MAX = 1_000;
 
 export function createConsentRoom(app: AppParts, kinds: Kinds, keys: Keys, rotator: Rotator): ConsentRoom {
   /** By the rows as they are now: the consent was begun minutes ago. */
@@ -30,23 +28,15 @@ export function createConsentRoom(app: AppParts, kinds: Kinds, keys: Keys, rotat
     return permissions.has('credential:write') && permissions.has('credential:rotate');
   }
 
+  /** What cannot be told counts as held. */
   async function isHeld(credential: CredentialRow, parts: Parts): Promise<boolean> {
-    const versions = allRows<VersionRow>(app.rows, 'version').filter((version) => {
-      const owner = app.rows.get('credential')?.get(version.credentialId) as CredentialRow | undefined;
-      return owner?.origin === credential.origin && owner.kind === credential.kind && version.state !== 'revoked';
-    });
-    if (versions.length > COMPARED_MAX) return true;
-    for (const version of versions) {
-      const owner = getRow<CredentialRow>(app.rows, 'credential', version.credentialId);
-      try {
-        const known = await app.ring.open(owner, version);
-        if (Object.entries(parts).every(([name, part]) => known[name]?.equals(part) === true)) return true;
-      } catch (error) {
-        if (Failure.is(error)) return true;
-        throw error;
-      }
+    const { kind } = app.kindOf(credential);
+    try {
+      return (await holderOfKey(app.rows, { credential, kind, parts }, keys.open)).is !== 'free';
+    } catch (error) {
+      if (Failure.is(error)) return true;
+      throw error;
     }
-    return false;
   }
 
   /** To the rotation that waits for a key, or to one that begins with it: what becomes of the old key is its business. */

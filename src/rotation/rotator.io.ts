@@ -271,7 +271,7 @@ export function createRotator(options: RotatorOptions): RunningRotator {
     const issuer = issuerOf(desk.rows, about.credential, by);
     const { credential, kind } = about;
     const held = await holderOfKey(desk.rows, { credential, kind, parts }, options.open);
-    const elsewhere = held?.credential.id === credential.id ? null : held;
+    const elsewhere = held.is === 'held' && held.credential.id !== credential.id ? held : null;
     const seen = await examineKey({ parts, issuer, scopes, elsewhere }, about, options);
     if (seen.is === 'refused') {
       const refusal = brought({ on: 'key-refused' as const }, { outcome: seen.outcome });

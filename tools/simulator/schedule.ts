@@ -143,8 +143,7 @@ function step(world: World, rotator: Rotator): void {
     rotator.ask = next.value;
     world.asks++;
     if (rotator.process === world.process) world.fencedAsks++;
-    if (world.fencedAsks > ASKS_MAX || world.asks > ALL_ASKS_MAX)
-      violate(world, 'endless', `${world.asks} asks`);
+    if (world.fencedAsks > ASKS_MAX || world.asks > ALL_ASKS_MAX) violate(world, 'endless', `${world.asks} asks`);
     if (world.hasFaults && !meetsFaults(world, rotator)) return;
   }
   perform(world, rotator);
